@@ -1,0 +1,12 @@
+// CRC-32C (Castagnoli, reflected, initial value and final XOR all ones): the checksum of every LBA the
+// host remembers. ISA-L where it is installed, the processor's crc32 instruction otherwise.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+namespace pynvme::base {
+
+uint32_t crc32c(const void* data, size_t size) noexcept;
+
+}  // namespace pynvme::base

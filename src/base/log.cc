@@ -1,5 +1,6 @@
 #include "base/log.h"
 
+#include <atomic>
 #include <cstdarg>
 #include <cstdio>
 #include <deque>
@@ -17,6 +18,8 @@ struct Queue {
   std::deque<LogLine> lines;
   uint64_t lost = 0;
 };
+
+std::atomic<bool> waits{false};
 
 Queue& queue() {
   // Never destroyed: threads may log while the process exits.
@@ -39,7 +42,10 @@ void log(LogLevel level, const char* format, ...) {
     ++q.lost;
   }
   q.lines.push_back({level, wall_time_us(), text});
+  waits.store(true, std::memory_order_relaxed);
 }
+
+bool log_waits() noexcept { return waits.load(std::memory_order_relaxed); }
 
 std::vector<LogLine> drain_log() {
   auto& q = queue();
@@ -53,6 +59,7 @@ std::vector<LogLine> drain_log() {
   taken.insert(taken.end(), std::make_move_iterator(q.lines.begin()),
                std::make_move_iterator(q.lines.end()));
   q.lines.clear();
+  waits.store(false, std::memory_order_relaxed);
   return taken;
 }
 

@@ -19,6 +19,9 @@ struct LogLine {
 // printf-style. When the queue is full the oldest lines go; their number is told by the next drain.
 void log(LogLevel level, const char* format, ...) __attribute__((format(printf, 2, 3)));
 
+// Whether any line waits: cheap enough for every command.
+bool log_waits() noexcept;
+
 // Takes all lines that wait.
 std::vector<LogLine> drain_log();
 

@@ -1,0 +1,174 @@
+// Get and Set Features: every feature, every selector, every check.
+#include "ssd/test_host.h"
+
+namespace pynvme::ssd::testing {
+namespace {
+
+constexpr uint32_t kDefault = 1u << 8;
+constexpr uint32_t kSaved = 2u << 8;
+constexpr uint32_t kCapabilities = 3u << 8;
+constexpr uint32_t kSave = 1u << 31;
+
+class FeaturesTest : public ::testing::Test {
+ protected:
+  Completion get(uint32_t cdw10, uint32_t cdw11 = 0, uint32_t nsid = 0, uint64_t prp = 0) {
+    return host.run(Command::make(0x0A, nsid).prp(prp).set(10, cdw10).set(11, cdw11));
+  }
+  uint16_t set(uint32_t cdw10, uint32_t cdw11, uint32_t nsid = 0, uint64_t prp = 0) {
+    return host.status(Command::make(0x09, nsid).prp(prp).set(10, cdw10).set(11, cdw11));
+  }
+  void restart() {
+    host.disable();
+    host.enable();
+  }
+
+  TestHost host;
+};
+
+struct Simple {
+  uint8_t fid;
+  uint32_t initial;
+  uint32_t changed;
+};
+
+class SimpleFeature : public FeaturesTest, public ::testing::WithParamInterface<Simple> {};
+
+TEST_P(SimpleFeature, CurrentDefaultSavedAndCapabilities) {
+  const auto [fid, initial, changed] = GetParam();
+  EXPECT_EQ(get(fid).cdw0(), initial);
+  EXPECT_EQ(get(fid | kDefault).cdw0(), initial);
+  EXPECT_EQ(get(fid | kSaved).cdw0(), initial);
+  EXPECT_EQ(get(fid | kCapabilities).cdw0(), 0x5u) << "saveable, changeable";
+
+  EXPECT_EQ(set(fid, changed), 0);
+  EXPECT_EQ(get(fid).cdw0(), changed);
+  EXPECT_EQ(get(fid | kSaved).cdw0(), initial);
+  restart();
+  EXPECT_EQ(get(fid).cdw0(), initial) << "not saved: gone with the reset";
+
+  EXPECT_EQ(set(fid | kSave, changed), 0);
+  EXPECT_EQ(get(fid | kSaved).cdw0(), changed);
+  EXPECT_EQ(get(fid | kDefault).cdw0(), initial);
+  restart();
+  EXPECT_EQ(get(fid).cdw0(), changed);
+  host.device.power_off();
+  host.device.power_on();
+  host.set_command(0x0406);
+  host.enable();
+  EXPECT_EQ(get(fid).cdw0(), changed) << "saved values outlive the power";
+
+  EXPECT_EQ(set(fid, initial, 1), 0x10F) << "not namespace specific";
+  EXPECT_EQ(get(fid, 0, 1).status(), 0);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Each, SimpleFeature,
+    ::testing::Values(Simple{0x01, 0x00000002, 0x01020307}, Simple{0x02, 0x00000000, 0x00000021},
+                      Simple{0x06, 0x00000001, 0x00000000}, Simple{0x08, 0x00000000, 0x00000A04},
+                      Simple{0x0A, 0x00000000, 0x00000001}, Simple{0x0B, 0x00000000, 0x00000302}),
+    [](const auto& param) { return "Fid" + std::to_string(param.param.fid); });
+
+TEST_F(FeaturesTest, UnknownOnesAndSelectors) {
+  for (const uint32_t fid : {0x00u, 0x03u, 0x0Du, 0x0Fu, 0x10u, 0x11u, 0x80u, 0xC0u}) {
+    EXPECT_EQ(get(fid).status(), 0x002) << fid;
+    EXPECT_EQ(set(fid, 0), 0x002) << fid;
+  }
+  for (uint32_t sel = 4; sel < 8; ++sel) EXPECT_EQ(get(0x07 | sel << 8).status(), 0x002);
+}
+
+TEST_F(FeaturesTest, NotSaveable) {
+  EXPECT_EQ(set(0x07 | kSave, 0x00010001), 0x10D);
+  EXPECT_EQ(get(0x07 | kCapabilities).cdw0(), 0x4u);
+  EXPECT_EQ(get(0x0E | kCapabilities).cdw0(), 0x4u);
+}
+
+TEST_F(FeaturesTest, PowerState) {
+  EXPECT_EQ(set(0x02, 5), 0x002) << "beyond NPSS";
+  EXPECT_EQ(set(0x02, 4), 0);
+  EXPECT_EQ(get(0x02).cdw0(), 4u);
+}
+
+TEST_F(FeaturesTest, TemperatureThresholds) {
+  EXPECT_EQ(get(0x04).cdw0(), 343u) << "over, composite: WCTEMP";
+  EXPECT_EQ(get(0x04, 1 << 20).cdw0(), 0u) << "under";
+  EXPECT_EQ(get(0x04, 1 << 16).cdw0(), 0xFFFFu) << "sensor 1";
+  EXPECT_EQ(set(0x04, 1 << 16 | 350), 0);
+  EXPECT_EQ(get(0x04, 1 << 16).cdw0(), 350u);
+  EXPECT_EQ(set(0x04, 0xF << 16 | 355), 0) << "all of them";
+  EXPECT_EQ(get(0x04).cdw0(), 355u);
+  EXPECT_EQ(get(0x04, 2 << 16).cdw0(), 355u);
+  EXPECT_EQ(set(0x04, 1 << 20 | 280), 0);
+  EXPECT_EQ(get(0x04, 1 << 20).cdw0(), 280u);
+  EXPECT_EQ(set(0x04, 3 << 16 | 300), 0x002) << "a sensor that is not there";
+  EXPECT_EQ(get(0x04, 3 << 16).status(), 0x002);
+  EXPECT_EQ(get(0x04, 0xF << 16).status(), 0x002);
+  EXPECT_EQ(set(0x04, 2 << 20 | 300), 0x002) << "THSEL";
+  EXPECT_EQ(get(0x04, 2 << 20).status(), 0x002);
+}
+
+TEST_F(FeaturesTest, ErrorRecoveryIsPerNamespace) {
+  EXPECT_EQ(get(0x05 | kCapabilities).cdw0(), 0x7u);
+  EXPECT_EQ(set(0x05, 10, 1), 0);
+  EXPECT_EQ(get(0x05, 0, 1).cdw0(), 10u);
+  EXPECT_EQ(set(0x05, 20, 0xFFFFFFFF), 0);
+  EXPECT_EQ(get(0x05, 0, 1).cdw0(), 20u);
+  EXPECT_EQ(set(0x05, 10, 2), 0x00B);
+  EXPECT_EQ(get(0x05, 0, 2).status(), 0x00B);
+  EXPECT_EQ(get(0x05, 0, 0xFFFFFFFF).status(), 0x00B);
+  EXPECT_EQ(set(0x05, 1 << 16, 1), 0x002) << "DULBE is not supported";
+}
+
+TEST_F(FeaturesTest, InterruptVectorConfiguration) {
+  EXPECT_EQ(get(0x09, 16).cdw0(), 16u);
+  EXPECT_EQ(set(0x09, 1 << 16 | 16), 0);
+  EXPECT_EQ(get(0x09, 16).cdw0(), 0x10010u);
+  EXPECT_EQ(get(0x09, 17).status(), 0x002);
+  EXPECT_EQ(set(0x09, 17), 0x002);
+}
+
+TEST_F(FeaturesTest, NoCacheNoCacheFeature) {
+  Config config = TestHost::quick();
+  config.cache_bytes = 0;
+  TestHost bare(config);
+  EXPECT_EQ(bare.status(Command::make(0x0A).set(10, 6)), 0x002);
+  EXPECT_EQ(bare.status(Command::make(0x09).set(10, 6)), 0x002);
+}
+
+TEST_F(FeaturesTest, Timestamp) {
+  const uint64_t page = host.page();
+  EXPECT_EQ(get(0x0E, 0, 0, page).status(), 0);
+  EXPECT_EQ(host.get<uint64_t>(page) >> 48, 0u) << "origin: reset";
+  host.put<uint64_t>(page, 1'700'000'000'000);
+  EXPECT_EQ(set(0x0E, 0, 0, page), 0);
+  host.clock.advance(1'500'000'000);
+  EXPECT_EQ(get(0x0E, 0, 0, page).status(), 0);
+  EXPECT_EQ(host.get<uint64_t>(page) & 0xFFFF'FFFF'FFFF, 1'700'000'001'500u);
+  EXPECT_EQ(host.get<uint64_t>(page) >> 48, 2u) << "origin: Set Features";
+  EXPECT_EQ(set(0x0E, 0, 0, 0x5000), 0x004);
+  restart();
+  EXPECT_EQ(get(0x0E, 0, 0, page).status(), 0);
+  EXPECT_EQ(host.get<uint64_t>(page), 0u);
+}
+
+TEST_F(FeaturesTest, IdleTransitions) {
+  const uint64_t page = host.page();
+  // From state 0 to 3 after 100 ms, from 3 to 4 after another 1000.
+  host.put<uint64_t>(page, 100u << 8 | 3u << 3);
+  host.put<uint64_t>(page + 24, 1000u << 8 | 4u << 3);
+  EXPECT_EQ(set(0x0C, 1, 0, page), 0);
+  const uint64_t back = host.page();
+  const Completion c = get(0x0C, 0, 0, back);
+  EXPECT_EQ(c.cdw0(), 1u);
+  EXPECT_EQ(host.get<uint64_t>(back + 24), 1000u << 8 | 4u << 3);
+
+  HostQueue q = host.create_queue(1);
+  EXPECT_EQ(host.status(q, Command::make(0x00, 1)), 0);
+  EXPECT_EQ(get(0x02).cdw0(), 0u);
+  host.put<uint64_t>(page, 100u << 8 | 1u << 3);
+  EXPECT_EQ(set(0x0C, 1, 0, page), 0x002) << "state 1 is operational";
+  host.put<uint64_t>(page, 100u << 8 | 5u << 3);
+  EXPECT_EQ(set(0x0C, 1, 0, page), 0x002) << "there is no state 5";
+}
+
+}  // namespace
+}  // namespace pynvme::ssd::testing

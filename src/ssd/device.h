@@ -1,0 +1,56 @@
+// The embedded SSD: one PCI function with one NVMe controller. Passive: register accesses, rung
+// doorbells and advance() make it work in the calling thread; what falls due later and nobody polls
+// for is brought about by its timekeeper thread, which sleeps otherwise. All calls are thread safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+
+#include "base/clock.h"
+#include "ssd/config.h"
+#include "ssd/host_port.h"
+
+namespace pynvme::ssd {
+
+class Device {
+ public:
+  // Throws std::runtime_error when the media's file cannot be used (held by another process, wrong
+  // size).
+  Device(const Config& config, const base::Clock& clock);
+  ~Device();
+
+  const Config& config() const;
+
+  // The slot. plug() hands over the host that takes the interrupts; unplug() resets the function
+  // and makes every further access read all ones until plugged again. Neither touches the mappings
+  // below.
+  void plug(HostPort& host);
+  void unplug();
+
+  uint32_t config_read(uint16_t offset, unsigned size);
+  void config_write(uint16_t offset, uint32_t value, unsigned size);
+  uint64_t bar_size(unsigned bar) const;
+  uint64_t bar_read(unsigned bar, uint64_t offset, unsigned size);
+  void bar_write(unsigned bar, uint64_t offset, uint64_t value, unsigned size);
+
+  // Doorbells as plain memory: store, then call rung() with the doorbell's index.
+  volatile uint32_t* doorbells();
+  void rung(uint32_t index);
+  // Brings about all that is due by now.
+  void advance();
+
+  // Host memory that the device may reach, in whole pages. dma_map throws std::invalid_argument
+  // when the range is none or overlaps one that is mapped.
+  void dma_map(uint64_t iova, uint8_t* memory, uint64_t size);
+  void dma_unmap(uint64_t iova, uint64_t size);  // returns when nothing touches the range any more
+
+  void hot_reset();
+  void power_off();  // sudden: what the volatile cache holds is lost
+  void power_on();
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pynvme::ssd

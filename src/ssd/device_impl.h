@@ -1,0 +1,129 @@
+// The inside of a Device: the parts it owns and the controller's state. For device.cc (accesses)
+// and device_state.cc (enable, resets, shutdown, power) only.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <mutex>
+#include <new>
+
+#include "base/clock.h"
+#include "spec/registers.h"
+#include "ssd/admin.h"
+#include "ssd/config.h"
+#include "ssd/device.h"
+#include "ssd/engine.h"
+#include "ssd/error_log.h"
+#include "ssd/events.h"
+#include "ssd/features.h"
+#include "ssd/firmware.h"
+#include "ssd/health.h"
+#include "ssd/host_memory.h"
+#include "ssd/interrupts.h"
+#include "ssd/namespaces.h"
+#include "ssd/nvm.h"
+#include "ssd/outstanding.h"
+#include "ssd/parts.h"
+#include "ssd/pci_space.h"
+#include "ssd/power.h"
+#include "ssd/queues.h"
+#include "ssd/registers.h"
+#include "ssd/smart.h"
+#include "ssd/thermal.h"
+#include "ssd/timekeeper.h"
+#include "ssd/timing.h"
+
+namespace pynvme::ssd {
+
+inline constexpr uint64_t kNever = UINT64_MAX;
+
+// BAR0: registers, then doorbells, then the MSI-X table and its pending bits, each from a page on.
+struct BarLayout {
+  explicit BarLayout(const Config& config)
+      : vectors(static_cast<uint16_t>(std::min(config.io_queues + 1, 2048))) {
+    const uint64_t doorbells = 2ULL * (config.io_queues + 1U) * (4U << config.doorbell_stride);
+    table = spec::reg::kDoorbells + round_up(doorbells);
+    pba = table + round_up(vectors * 16U);
+    bytes = std::max<uint64_t>(std::bit_ceil(pba + 4096), 16384);
+  }
+  static uint64_t round_up(uint64_t n) { return (n + 4095) / 4096 * 4096; }
+  PciSpace::Layout pci(const Config& config) const;
+
+  uint16_t vectors;
+  uint64_t table;
+  uint64_t pba;
+  uint64_t bytes;
+};
+
+// Page aligned, for a door may map it.
+struct DoorbellMemory {
+  explicit DoorbellMemory(uint64_t bytes)
+      : memory(static_cast<uint32_t*>(::operator new (bytes, std::align_val_t{4096}))) {
+    std::fill_n(memory, bytes / 4, 0);
+  }
+  ~DoorbellMemory() { ::operator delete (memory, std::align_val_t{4096}); }
+  DoorbellMemory(const DoorbellMemory&) = delete;
+  DoorbellMemory& operator=(const DoorbellMemory&) = delete;
+  uint32_t* memory;
+};
+
+struct Device::Impl {
+  Impl(const Config& with, const base::Clock& by);
+  ~Impl();
+
+  bool reachable() const {  // control_ is held
+    return host_ != nullptr && powered_ && pci_.memory_enabled() && pci_.in_d0();
+  }
+  uint32_t register_read(uint32_t offset);
+  void register_write(uint32_t offset, uint32_t value, std::unique_lock<std::mutex>& lock);
+  void enable();
+  void start_shutdown();
+  void settle();
+  void update_running(std::unique_lock<std::mutex>& lock);
+  bool may_run() const;
+  void reset_controller(bool registers_too);
+  void reset_function(PciSpace::Reset kind);
+  void configure_interrupts();
+  uint64_t now() const { return clock.now_ns(); }
+  uint64_t error_count() {
+    spec::SmartLog log;
+    smart_.fill(log, now());
+    return log.error_log_entries.lo;
+  }
+
+  const Config config;
+  const base::Clock& clock;
+  const BarLayout layout;
+  DoorbellMemory doorbells;
+
+  // Order of locks: this one, the pump's, queues, then everything inside the parts.
+  std::mutex control_;
+  HostPort* host_ = nullptr;
+  bool powered_ = true;
+  uint64_t ready_at_ns_ = kNever;     // CC.EN was set: CSTS.RDY follows
+  uint64_t shutdown_at_ns_ = kNever;  // CC.SHN was set: CSTS.SHST follows
+
+  PciSpace pci_;
+  Registers registers_;
+  HostMemory memory_;
+  Interrupts interrupts_;
+  Queues queues_;
+  Outstanding outstanding_;
+  Namespaces namespaces_;
+  Smart smart_;
+  Thermal thermal_;
+  Features features_;
+  Firmware firmware_;
+  ErrorLog error_log_;
+  Events events_;
+  Health health_;
+  Power power_;
+  Timing timing_;
+  Parts parts_;
+  Nvm nvm_;
+  Admin admin_;
+  Timekeeper timekeeper_;
+  Engine engine_;
+};
+
+}  // namespace pynvme::ssd

@@ -1,0 +1,172 @@
+// What the controller goes through: start, enable, shutdown, resets, power.
+#include <string>
+#include <utility>
+
+#include "base/crc.h"
+#include "ssd/device_impl.h"
+
+namespace pynvme::ssd {
+
+PciSpace::Layout BarLayout::pci(const Config& config) const {
+  const std::string seed = config.model + "/" + config.serial;
+  return {bytes, static_cast<uint32_t>(table), static_cast<uint32_t>(pba), vectors,
+          0x0250'5900'0000'0000ULL | base::crc32c(seed.data(), seed.size())};
+}
+
+Device::Impl::Impl(const Config& with, const base::Clock& by)
+    : config(with),
+      clock(by),
+      layout(config),
+      doorbells(layout.table - spec::reg::kDoorbells),
+      pci_(layout.pci(config)),
+      registers_(config),
+      interrupts_(layout.vectors, static_cast<uint16_t>(config.io_queues + 1)),
+      queues_(config.io_queues, memory_, interrupts_, doorbells.memory, config.doorbell_stride),
+      namespaces_(config),
+      smart_(config.capacity_bytes, namespaces_.all()[0]->media.persistent_area()),
+      thermal_(now()),
+      features_(config, layout.vectors, kWarningKelvin),
+      firmware_(config.firmware),
+      error_log_(config.elpe, error_count()),
+      events_(config.aerl, queues_, clock),
+      health_(smart_, thermal_, events_),
+      timing_(config.latency_scale, config.seed),
+      parts_{config,  clock,        memory_,     interrupts_, registers_,
+             queues_, outstanding_, namespaces_, features_,   firmware_,
+             events_, error_log_,   health_,     power_,      timing_},
+      nvm_(parts_),
+      admin_(parts_),
+      timekeeper_(clock, [this] { engine_.advance(); }),
+      engine_(parts_, nvm_, admin_, timekeeper_) {
+  smart_.power_on(now());
+  reset_function(PciSpace::Reset::kPowerOn);
+}
+
+Device::Impl::~Impl() {
+  timekeeper_.stop();
+  // The process ends, not the power: what was written is kept.
+  namespaces_.flush();
+  if (powered_) smart_.power_off(registers_.csts().shst() == spec::Shst::kComplete, now());
+}
+
+bool Device::Impl::may_run() const {
+  return host_ != nullptr && powered_ && pci_.in_d0() && pci_.bus_master() &&
+         pci_.memory_enabled() && registers_.csts().rdy() && !registers_.csts().cfs() &&
+         registers_.csts().shst() != spec::Shst::kComplete;
+}
+
+// Starts or stops the engine as the controller's state asks for.
+void Device::Impl::update_running(std::unique_lock<std::mutex>& lock) {
+  const bool run = may_run();
+  if (run == engine_.running()) return;
+  {
+    const Queues::AllLocked all(queues_);
+    engine_.set_running(run);
+  }
+  if (!run) return;
+  lock.unlock();
+  engine_.resume();
+  lock.lock();
+}
+
+void Device::Impl::configure_interrupts() { interrupts_.configure(pci_.interrupt_setup()); }
+
+void Device::Impl::reset_controller(bool registers_too) {
+  {
+    const Queues::AllLocked all(queues_);
+    engine_.forget();
+    queues_.close_all();
+    interrupts_.reset_controller();
+    timing_.reset(now());
+    power_.reset(now());
+    admin_.reset(now());
+  }
+  // Not under the queues' locks: delivering an event takes them the other way round. The queues are
+  // closed, so nothing is delivered in between.
+  events_.reset();
+  health_.reset();
+  ready_at_ns_ = shutdown_at_ns_ = kNever;
+  if (registers_too) {
+    registers_.reset_all();
+  } else {
+    registers_.reset_controller();
+  }
+}
+
+void Device::Impl::reset_function(PciSpace::Reset kind) {
+  reset_controller(true);
+  pci_.reset(kind);
+  interrupts_.reset_table();
+  configure_interrupts();
+}
+
+void Device::Impl::enable() {
+  const Queues::AllLocked all(queues_);
+  QueueMemory sq;
+  QueueMemory cq;
+  const uint32_t sq_entries = registers_.aqa().asqs() + 1U;
+  const uint32_t cq_entries = registers_.aqa().acqs() + 1U;
+  if (!registers_.startable() ||
+      queues_.locate(registers_.asq(), true, sq_entries * sizeof(spec::Sqe), sq) != kSuccess ||
+      queues_.locate(registers_.acq(), true, cq_entries * sizeof(spec::Cqe), cq) != kSuccess) {
+    registers_.set_fatal();
+    return;
+  }
+  queues_.open_cq(queues_.cq(0), cq_entries, true, 0, std::move(cq));
+  queues_.open_sq(queues_.sq(0), sq_entries, 0, 0, std::move(sq));
+  engine_.start(static_cast<spec::Ams>(registers_.cc().ams()) == spec::Ams::kWrrUrgent);
+  ready_at_ns_ = now() + config.ready_ms * 1'000'000ULL;
+}
+
+void Device::Impl::start_shutdown() {
+  registers_.set_shutdown_status(spec::Shst::kOccurring);
+  const Queues::AllLocked all(queues_);
+  const uint64_t unflushed = namespaces_.unflushed_bytes();
+  namespaces_.flush();
+  shutdown_at_ns_ = timing_.due_ns(Work::kFlush, 0, 0, false, unflushed, now());
+}
+
+// Ready and shut down when it is time.
+void Device::Impl::settle() {
+  if (ready_at_ns_ == kNever && shutdown_at_ns_ == kNever) return;
+  const uint64_t at = now();
+  if (at >= ready_at_ns_) {
+    registers_.set_ready(true);
+    ready_at_ns_ = kNever;
+  }
+  if (at >= shutdown_at_ns_) {
+    registers_.set_shutdown_status(spec::Shst::kComplete);
+    shutdown_at_ns_ = kNever;
+  }
+}
+
+void Device::hot_reset() {
+  const std::lock_guard lock(impl_->control_);
+  if (impl_->powered_) impl_->reset_function(PciSpace::Reset::kConventional);
+}
+
+void Device::power_off() {
+  Impl& impl = *impl_;
+  const std::lock_guard lock(impl.control_);
+  if (!impl.powered_) return;
+  impl.settle();
+  const bool shut_down = impl.registers_.csts().shst() == spec::Shst::kComplete;
+  impl.powered_ = false;
+  impl.reset_function(PciSpace::Reset::kPowerOn);
+  impl.namespaces_.power_lost();
+  impl.smart_.power_off(shut_down, impl.now());
+  impl.thermal_.set_powered(false, impl.now());
+}
+
+void Device::power_on() {
+  Impl& impl = *impl_;
+  const std::lock_guard lock(impl.control_);
+  if (impl.powered_) return;
+  impl.thermal_.set_powered(true, impl.now());
+  impl.smart_.power_on(impl.now());
+  impl.reset_function(PciSpace::Reset::kPowerOn);
+  impl.registers_.power_on();
+  impl.powered_ = true;
+}
+
+}  // namespace pynvme::ssd

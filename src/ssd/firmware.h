@@ -1,0 +1,49 @@
+// Firmware slots and the image that is being downloaded (NVMe Base 2.0 §5.12, §5.13). An image here
+// is any bytes: its revision is its first eight, where those are printable.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "spec/log.h"
+#include "ssd/status_word.h"
+
+namespace pynvme::ssd {
+
+inline constexpr uint8_t kFirmwareSlots = 3;
+inline constexpr uint8_t kFirmwareGranularityPages = 1;  // FWUG, in units of 4 KiB
+
+class Firmware {
+ public:
+  explicit Firmware(const std::string& revision);
+
+  // Whether a piece has the granularity that Identify's FWUG asks for, and a place in an image.
+  static bool accepts(uint64_t offset, uint64_t bytes);
+  // A piece that accepts() let through. Overlaps are told at once and spoil the image.
+  uint16_t download(uint64_t offset, std::vector<uint8_t> piece);
+  // Firmware Commit. *activates_now: action 3, the revision has changed.
+  uint16_t commit(uint8_t slot, uint8_t action, bool* activates_now);
+
+  // A Controller Level Reset activates what was committed for it and forgets what was downloaded.
+  void reset();
+
+  const std::string& revision() const { return revision_[active_]; }
+  spec::FirmwareSlotLog log() const;
+
+ private:
+  struct Piece {
+    uint64_t offset;
+    std::vector<uint8_t> bytes;
+  };
+  uint16_t take_image(std::string* revision);
+
+  std::array<std::string, kFirmwareSlots + 1> revision_;  // by slot, 1 to 3; empty: no image
+  uint8_t active_ = 1;
+  uint8_t next_ = 0;  // at the next reset; 0: stays
+  std::vector<Piece> pieces_;
+  bool overlapped_ = false;
+};
+
+}  // namespace pynvme::ssd

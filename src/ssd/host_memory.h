@@ -1,0 +1,45 @@
+// Host memory that the SSD may reach: IOVA ranges and where they lie in this process. Translation
+// takes no lock: whoever translates, or uses a translated pointer, holds a queue's lock, and map()
+// and unmap() are called with all of them held, so unmap() returns to a device that uses the range
+// no more.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+namespace pynvme::ssd {
+
+class HostMemory {
+ public:
+  HostMemory() { ranges_.push_back({0, 0, nullptr}); }
+
+  // Throws std::invalid_argument when the range is empty, not of whole pages, wraps, or overlaps
+  // one that is mapped.
+  void map(uint64_t iova, uint8_t* memory, uint64_t size);
+  // Takes away whatever of the range is mapped.
+  void unmap(uint64_t iova, uint64_t size);
+
+  // Null unless all of it lies in one mapped range. `hint` is where the caller's last access went.
+  uint8_t* translate(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept {
+    if (hint < ranges_.size()) [[likely]] {
+      const Range& range = ranges_[hint];
+      const uint64_t offset = iova - range.iova;
+      if (offset < range.size && size <= range.size - offset) [[likely]] {
+        return range.memory + offset;
+      }
+    }
+    return search(iova, size, hint);
+  }
+
+ private:
+  struct Range {
+    uint64_t iova;
+    uint64_t size;
+    uint8_t* memory;
+  };
+  uint8_t* search(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept;
+
+  std::vector<Range> ranges_;  // ascending; the first is empty, so that there always is one
+};
+
+}  // namespace pynvme::ssd

@@ -1,0 +1,42 @@
+// The parts of the SSD that commands work on, as one handful of references. The device owns them
+// all.
+#pragma once
+
+#include "base/clock.h"
+#include "ssd/config.h"
+
+namespace pynvme::ssd {
+
+class ErrorLog;
+class Events;
+class Features;
+class Firmware;
+class Health;
+class HostMemory;
+class Interrupts;
+class Namespaces;
+class Outstanding;
+class Power;
+class Queues;
+class Registers;
+class Timing;
+
+struct Parts {
+  const Config& config;
+  const base::Clock& clock;
+  HostMemory& memory;
+  Interrupts& interrupts;
+  Registers& registers;
+  Queues& queues;
+  Outstanding& outstanding;
+  Namespaces& namespaces;
+  Features& features;
+  Firmware& firmware;
+  Events& events;
+  ErrorLog& error_log;
+  Health& health;
+  Power& power;
+  Timing& timing;
+};
+
+}  // namespace pynvme::ssd

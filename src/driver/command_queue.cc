@@ -1,0 +1,433 @@
+// The lock is held for bookkeeping only: never across a delivery, the idle hook or a destructor of
+// somebody else's object, all of which may want Python's lock.
+#include "driver/command_queue.h"
+
+#include <cstring>
+#include <mutex>
+#include <utility>
+
+#include "base/log.h"
+#include "driver/controller.h"
+#include "driver/errors.h"
+#include "driver/io_queue_pair.h"
+#include "driver/patience.h"
+#include "driver/prp.h"
+#include "spec/opcode.h"
+
+namespace pynvme::driver {
+namespace {
+
+// A wait inside a delivery would hand completions to a script that is not waiting for them.
+thread_local bool delivering = false;
+
+class DeliveryScope {
+ public:
+  DeliveryScope() { delivering = true; }
+  ~DeliveryScope() { delivering = false; }
+  DeliveryScope(const DeliveryScope&) = delete;
+  DeliveryScope& operator=(const DeliveryScope&) = delete;
+};
+
+spec::Cqe all_ones() {
+  spec::Cqe cqe;
+  std::memset(static_cast<void*>(&cqe), 0xFF, sizeof(cqe));
+  return cqe;
+}
+
+}  // namespace
+
+// Of execute(): where its completion goes.
+struct CommandQueue::Execution {
+  spec::Cqe cqe{};
+  Command command;  // keeps the buffer until the executing thread lets go
+  bool done = false;
+  bool timed_out = false;
+  bool dropped = false;
+};
+
+class CommandQueue::Guard {
+ public:
+  explicit Guard(CommandQueue& queue) : queue_(queue) { queue_.lock_.lock(); }
+  ~Guard() {
+    if (!queue_.garbage_.empty()) garbage_.swap(queue_.garbage_);
+    queue_.lock_.unlock();
+  }
+  Guard(const Guard&) = delete;
+  Guard& operator=(const Guard&) = delete;
+
+ private:
+  CommandQueue& queue_;
+  std::vector<Command> garbage_;
+};
+
+class CommandQueue::Waiting {
+ public:
+  explicit Waiting(CommandQueue& queue) : queue_(queue) {
+    if (delivering) {
+      throw InvalidArgument(
+          "waitdone() was called inside a callback: a callback may send commands, "
+          "the wait that runs it takes their completions too (raise its expected "
+          "number)");
+    }
+    const Guard guard(queue_);
+    if (queue_.waiting_ != std::thread::id()) {
+      throw InvalidArgument(queue_.title() +
+                            ": another thread waits on this queue already; one "
+                            "queue serves one waiting thread at a time");
+    }
+    queue_.waiting_ = std::this_thread::get_id();
+  }
+  ~Waiting() {
+    const Guard guard(queue_);
+    queue_.waiting_ = {};
+  }
+  Waiting(const Waiting&) = delete;
+  Waiting& operator=(const Waiting&) = delete;
+
+ private:
+  CommandQueue& queue_;
+};
+
+CommandQueue::CommandQueue(Controller& controller, QueuePair& pair)
+    : controller_(controller), pair_(pair), admin_(true), slots_(pair.slots()) {}
+
+CommandQueue::CommandQueue(std::shared_ptr<IoQueuePair> io)
+    : controller_(io->controller()),
+      pair_(io->pair()),
+      io_(std::move(io)),
+      admin_(false),
+      slots_(pair_.slots()) {
+  controller_.set_commands(*io_, this);
+}
+
+CommandQueue::~CommandQueue() {
+  if (io_ != nullptr) {
+    controller_.set_commands(*io_, nullptr);
+    io_->remove_quietly();
+  }
+  auto buffers = drop_all();
+  if (io_ != nullptr && !io_->device_is_done()) controller_.bury(std::move(buffers));
+}
+
+std::string CommandQueue::title() const {
+  return controller_.name() +
+         (admin_ ? ": admin queue" : ": IO queue " + std::to_string(pair_.id()));
+}
+
+void CommandQueue::throw_if_dead() const {
+  if (const char* reason = pair_.death(); reason != nullptr) {
+    throw QueueDead(title() + " is not usable: " + reason);
+  }
+}
+
+uint16_t CommandQueue::send(Command command) {
+  const Guard guard(*this);
+  const uint16_t cid = submit_locked(std::move(command), nullptr);
+  latest_cid_.store(cid, std::memory_order_relaxed);
+  return cid;
+}
+
+uint16_t CommandQueue::submit_locked(Command&& command, Execution* execution) {
+  throw_if_dead();
+  const uint32_t next = pair_.next_cid();
+  if (next == QueuePair::kFull) {
+    throw QueueFull(title() + " is full: " + std::to_string(pair_.slots()) +
+                    " commands are outstanding, one less than its depth; nothing was sent. Reap "
+                    "some with waitdone() first");
+  }
+  const auto cid = static_cast<uint16_t>(next);
+  Slot& slot = slots_[cid];
+  if (command.data.size != 0) point_to_data(slot, command);
+  command.sqe.cid = cid;
+  slot.command = std::move(command);
+  slot.execution = execution;
+  slot.async_event = admin_ && slot.command.sqe.opcode == spec::admin::kAsyncEventRequest;
+  slot.counted = execution == nullptr && !slot.async_event;
+  if (slot.counted) ++counted_;
+  pair_.submit(slot.command.sqe);
+  // One tail doorbell has to announce both halves of a fused operation (NVMe Base 2.0 §3.4.2), so
+  // the first one waits for the next command, or for wait().
+  if (admin_ || slot.command.sqe.fuse() != spec::Fuse::kFirst) pair_.ring();
+  if (slot.async_event) pair_.never_expires(cid);
+  return cid;
+}
+
+void CommandQueue::point_to_data(Slot& slot, Command& command) {
+  const DataBuffer& data = command.data;
+  const size_t pages = prp_list_pages(data.iova, data.size);
+  if (pages * kPrpPageSize > slot.prp_list.size()) {
+    slot.prp_list = pcie::DmaMemory::instance().allocate(pages * kPrpPageSize);
+  }
+  auto* list = reinterpret_cast<uint64_t*>(slot.prp_list.data());
+  const PrpPair prp = build_prp(data.iova, data.size, {list, slot.prp_list.iova(), pages});
+  command.sqe.prp1 = prp.prp1;
+  command.sqe.prp2 = prp.prp2;
+}
+
+bool CommandQueue::interrupt_arrived() {
+  if (controller_.interrupt_kind() == pcie::InterruptKind::kNone) return true;
+  pair_.cq().poll();
+  const uint64_t arrived = controller_.interrupts(0);
+  if (arrived != interrupts_handled_) {
+    interrupts_handled_ = arrived;
+    return true;
+  }
+  // The pin is a level: an entry that came while it was still up made no new edge.
+  return controller_.interrupt_kind() == pcie::InterruptKind::kPin &&
+         controller_.function().interrupt_pending(0);
+}
+
+void CommandQueue::reap_locked() {
+  // Completions of admin commands are looked for only when their interrupt came: a device that
+  // forgets it must be noticed. IO queues are polled.
+  if (admin_ && !interrupt_arrived()) return;
+  // No more than a ring full at a time: a device that posts without end must not hold the lock.
+  pair_.reap(
+      pair_.cq().entries(),
+      [this](uint16_t cid, const spec::Cqe& cqe, uint64_t latency_ns) {
+        finish_locked(cid, cqe, latency_ns);
+      },
+      [this](uint16_t cid) {
+        base::log(base::LogLevel::kWarning, "%s: cid %u completed after it had timed out",
+                  title().c_str(), cid);
+        garbage_.push_back(std::move(slots_[cid].command));
+        slots_[cid].command = {};
+      });
+  if (!rearm_.empty()) rearm_locked();
+}
+
+void CommandQueue::finish_locked(uint16_t cid, spec::Cqe cqe, uint64_t latency_ns) {
+  Slot& slot = slots_[cid];
+  if (slot.command.hook != nullptr) slot.command.hook->on_complete(slot.command, cqe);
+  if (slot.async_event && cqe.ok()) {
+    rearm_.push_back(
+        {.sqe = slot.command.sqe, .data = {}, .context = slot.command.context, .hook = nullptr});
+  }
+  if (slot.counted || slot.async_event) {
+    push_ready(slot, cid, cqe, latency_ns);
+  } else if (slot.execution != nullptr) {
+    slot.execution->cqe = cqe;
+    slot.execution->command = std::move(slot.command);
+    slot.execution->done = true;
+    slot.execution = nullptr;
+  } else {
+    garbage_.push_back(std::move(slot.command));
+  }
+}
+
+Finished& CommandQueue::push_ready(Slot& slot, uint16_t cid, const spec::Cqe& cqe,
+                                   uint64_t latency_ns) {
+  if (slot.counted) --counted_;
+  slot.counted = false;
+  Finished& finished = ready_.emplace_back();
+  finished.sqe = slot.command.sqe;
+  finished.cqe = cqe;
+  finished.sqid = pair_.id();
+  finished.cid = cid;
+  finished.async_event = slot.async_event;
+  finished.latency_ns = latency_ns;
+  finished.context = std::move(slot.command.context);
+  finished.keep_alive = std::move(slot.command.data.keep_alive);
+  finished.hook = std::move(slot.command.hook);
+  return finished;
+}
+
+void CommandQueue::rearm_locked() {
+  for (auto& command : rearm_) {
+    if (pair_.dead() || pair_.room() == 0) {
+      base::log(base::LogLevel::kWarning, "%s: no room to send an AER again", title().c_str());
+      garbage_.push_back(std::move(command));
+      continue;
+    }
+    submit_locked(std::move(command), nullptr);
+  }
+  rearm_.clear();
+}
+
+void CommandQueue::expire_locked(uint64_t now_ns) {
+  const uint64_t timeout_ns = uint64_t{controller_.timeout_ms()} * 1'000'000;
+  pair_.expire(now_ns, timeout_ns, [&](uint16_t cid) {
+    if (admin_ && pair_.cq().ready()) {
+      base::log(base::LogLevel::kError,
+                "%s: a completion waits, but no interrupt came on vector 0: not reaped",
+                title().c_str());
+    }
+    base::log(base::LogLevel::kWarning, "drive timeout: qpair: %u, cid: %u", pair_.id(), cid);
+    give_up_locked(cid, timeout_ns);
+  });
+}
+
+// The command is over for the script. Its buffer and PRP list stay with the slot: the device may
+// still write there.
+void CommandQueue::give_up_locked(uint16_t cid, uint64_t latency_ns) {
+  Slot& slot = slots_[cid];
+  spec::Cqe cqe = all_ones();
+  if (slot.command.hook != nullptr) slot.command.hook->on_complete(slot.command, cqe);
+  const auto keep_alive = slot.command.data.keep_alive;
+  if (slot.counted) {
+    Finished& finished = push_ready(slot, cid, cqe, latency_ns);
+    finished.timed_out = true;
+    finished.keep_alive = nullptr;
+  } else if (slot.execution != nullptr) {
+    slot.execution->done = true;
+    slot.execution->timed_out = true;
+    slot.execution->command.hook = std::move(slot.command.hook);
+    slot.execution = nullptr;
+  }
+  slot.command.data.keep_alive = keep_alive;
+}
+
+bool CommandQueue::take_ready(bool only_async, Finished* out) {
+  if (ready_head_ == ready_.size()) return false;
+  if (only_async && !ready_[ready_head_].async_event) return false;
+  *out = std::move(ready_[ready_head_++]);
+  if (ready_head_ == ready_.size()) {
+    ready_.clear();
+    ready_head_ = 0;
+  }
+  return true;
+}
+
+uint32_t CommandQueue::wait(uint32_t expected, Delivery& delivery) {
+  const Waiting waiting(*this);
+  Patience patience(controller_.clock());
+  uint32_t counted = 0;
+  uint32_t cdw0 = 0;
+  for (bool first = true;; first = false) {
+    Finished finished;
+    bool taken = false;
+    {
+      const Guard guard(*this);
+      const bool enough = counted >= expected;
+      taken = take_ready(enough, &finished);
+      // Without anything to wait for, look once: there may be an AER.
+      if (!taken && !pair_.dead() && (!enough || first)) {
+        reap_locked();
+        taken = take_ready(enough, &finished);
+      }
+      if (!taken && enough) return cdw0;
+      if (!taken) {
+        throw_if_dead();
+        if (counted_ == 0) {
+          throw CommandTimeout(title() + ": waiting for " + std::to_string(expected) +
+                               " completions, but after " + std::to_string(counted) +
+                               " nothing is outstanding that could complete");
+        }
+      }
+    }
+    if (taken) {
+      if (!finished.async_event) {
+        ++counted;
+        cdw0 = finished.cqe.cdw0;
+        latest_latency_.store(finished.latency_ns, std::memory_order_relaxed);
+      }
+      const DeliveryScope scope;
+      delivery.deliver(finished);
+      continue;
+    }
+    if (!patience.pause()) continue;
+    controller_.idle();
+    controller_.check_alive();
+    const Guard guard(*this);
+    pair_.ring();  // half of a fused operation that nothing followed
+    expire_locked(patience.now_ns());
+  }
+}
+
+spec::Cqe CommandQueue::execute(Command command, bool quiet) {
+  Execution execution;
+  const uint8_t opcode = command.sqe.opcode;
+  uint16_t cid = 0;
+  {
+    const Guard guard(*this);
+    cid = submit_locked(std::move(command), &execution);
+  }
+  Patience patience(controller_.clock());
+  try {
+    while (true) {
+      {
+        const Guard guard(*this);
+        if (!execution.done && !pair_.dead()) reap_locked();
+        if (execution.done) break;
+        throw_if_dead();
+      }
+      if (!patience.pause()) continue;
+      if (!quiet) controller_.idle();
+      controller_.check_alive();
+      const Guard guard(*this);
+      expire_locked(patience.now_ns());
+    }
+  } catch (...) {
+    const Guard guard(*this);
+    if (!execution.done) slots_[cid].execution = nullptr;
+    throw;
+  }
+  if (execution.dropped) throw_if_dead();
+  if (execution.dropped) throw QueueDead(title() + ": a reset took the command away");
+  if (execution.timed_out) {
+    throw CommandTimeout(
+        title() + ": " +
+        (admin_ ? spec::admin_command_name(opcode) : spec::io_command_name(opcode)) + ", cid " +
+        std::to_string(cid) + ", did not complete within " +
+        std::to_string(controller_.timeout_ms()) + " ms");
+  }
+  return execution.cqe;
+}
+
+void CommandQueue::reap() {
+  const Guard guard(*this);
+  if (!pair_.dead()) reap_locked();
+}
+
+uint32_t CommandQueue::outstanding() {
+  const Guard guard(*this);
+  return counted_;
+}
+
+uint32_t CommandQueue::room() {
+  const Guard guard(*this);
+  return pair_.room();
+}
+
+uint32_t CommandQueue::undelivered() {
+  const Guard guard(*this);
+  return static_cast<uint32_t>(ready_.size() - ready_head_);
+}
+
+std::vector<std::shared_ptr<void>> CommandQueue::drop_all() {
+  std::vector<std::shared_ptr<void>> buffers;
+  const Guard guard(*this);
+  for (uint32_t cid = 0; cid < slots_.size(); ++cid) {
+    Slot& slot = slots_[cid];
+    Command& command = slot.command;
+    // Still there only when the command is not over for the script.
+    if (command.hook != nullptr) {
+      spec::Cqe cqe = all_ones();
+      command.hook->on_complete(command, cqe);
+    }
+    if (slot.execution != nullptr) {
+      slot.execution->done = true;
+      slot.execution->dropped = true;
+    }
+    if (command.data.keep_alive != nullptr) buffers.push_back(std::move(command.data.keep_alive));
+    if (command.context != nullptr) buffers.push_back(std::move(command.context));
+    if (command.hook != nullptr) buffers.push_back(std::move(command.hook));
+    if (slot.prp_list) {
+      buffers.push_back(std::make_shared<pcie::DmaBlock>(std::move(slot.prp_list)));
+    }
+    slot = Slot{};
+  }
+  for (auto& finished : ready_) {
+    buffers.push_back(std::move(finished.context));
+    buffers.push_back(std::move(finished.keep_alive));
+    buffers.push_back(std::move(finished.hook));
+  }
+  ready_.clear();
+  ready_head_ = 0;
+  for (auto& command : garbage_) buffers.push_back(std::make_shared<Command>(std::move(command)));
+  garbage_.clear();
+  counted_ = 0;
+  return buffers;
+}
+
+}  // namespace pynvme::driver

@@ -1,0 +1,164 @@
+// A queue pair as scripts use it: commands with buffers and callbacks, sent at once, delivered by
+// wait(). Serves the admin queue and IO queues alike. Buffers stay alive until the device is done
+// with them, also when their command was given up. Several threads may use one queue; deliveries
+// and the controller's idle hook run with nothing locked.
+#pragma once
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/spinlock.h"
+#include "driver/queue_pair.h"
+#include "pcie/dma_memory.h"
+#include "spec/command.h"
+
+namespace pynvme::driver {
+
+class Controller;
+class IoQueuePair;
+struct Command;
+
+// What a command transfers: `size` bytes from `iova` on (not the whole buffer, if that is larger:
+// the shape of the PRPs depends on the length).
+struct DataBuffer {
+  uint64_t iova = 0;
+  uint8_t* data = nullptr;
+  size_t size = 0;
+  std::shared_ptr<void> keep_alive;
+};
+
+// Sees a completion first, when it is reaped or its command given up, and may change the status
+// (data verification). Runs in the reaping thread with the queue locked: no calls back into the
+// queue.
+class CompletionHook {
+ public:
+  virtual ~CompletionHook() = default;
+  // cqe has cdw0 FFFFFFFFh and status FFFFh when the command timed out or its queue went away.
+  virtual void on_complete(const Command& command, spec::Cqe& cqe) noexcept = 0;
+};
+
+struct Command {
+  spec::Sqe sqe{};  // cid is filled in; PRP1 and PRP2 too unless data.size is 0
+  DataBuffer data;
+  std::shared_ptr<void> context;         // handed back in Finished: the script's callback
+  std::shared_ptr<CompletionHook> hook;  // may be null
+  uint64_t hook_value = 0;               // for the hook's own use
+};
+
+// A command that is over.
+struct Finished {
+  spec::Sqe sqe{};
+  spec::Cqe cqe{};
+  uint16_t sqid = 0;
+  uint16_t cid = 0;
+  bool timed_out = false;    // cdw0 FFFFFFFFh, status FFFFh
+  bool async_event = false;  // an AER: not counted; already sent again when it succeeded
+  uint64_t latency_ns = 0;
+  std::shared_ptr<void> context;
+  std::shared_ptr<void> keep_alive;      // the buffer; empty when the device may still write to it
+  std::shared_ptr<CompletionHook> hook;  // alive until here
+};
+
+// Where wait() hands completions to, one at a time, in the order in which they were reaped. What
+// deliver() throws ends the wait; that completion counts as delivered, the rest stay for the next
+// wait.
+class Delivery {
+ public:
+  virtual ~Delivery() = default;
+  virtual void deliver(Finished& finished) = 0;
+};
+
+class CommandQueue {
+ public:
+  // The admin queue: reaped only after an interrupt on vector 0 while interrupts are on; its AERs
+  // are not counted, do not time out and are sent again when they succeed. The controller owns it.
+  CommandQueue(Controller& controller, QueuePair& pair);
+  // An IO queue; removes it from the device when it goes.
+  explicit CommandQueue(std::shared_ptr<IoQueuePair> io);
+  ~CommandQueue();
+  CommandQueue(const CommandQueue&) = delete;
+  CommandQueue& operator=(const CommandQueue&) = delete;
+
+  // Sends at once, one doorbell. Returns the CID. Throws QueueFull (nothing is lost), QueueDead,
+  // InvalidArgument (an iova that PRPs cannot express).
+  uint16_t send(Command command);
+
+  // Delivers until `expected` completions (AERs come on top), and returns cdw0 of the last one
+  // counted. Throws InvalidArgument inside a callback or while another thread waits on this queue;
+  // CommandTimeout at once when nothing that could complete is outstanding; DeviceGone,
+  // ControllerFatal, QueueDead; and whatever deliver() or the controller's idle hook throws.
+  uint32_t wait(uint32_t expected, Delivery& delivery);
+
+  // Sends, waits for this very command and returns its completion, whatever its status; others that
+  // arrive meanwhile are kept for their wait(). Allowed inside callbacks. Throws CommandTimeout and
+  // what wait() throws. quiet: the idle hook is not called (destructors).
+  spec::Cqe execute(Command command, bool quiet = false);
+
+  // Takes completions from the device without delivering them: hooks run, slots become free, and
+  // wait() delivers later. For a sender that needs an earlier command to be over.
+  void reap();
+
+  uint32_t outstanding();                                         // AERs not counted
+  uint32_t room();                                                // commands that fit right now
+  uint32_t undelivered();                                         // reaped, for wait() to deliver
+  uint16_t latest_cid() const { return latest_cid_; }             // sent last by send()
+  uint64_t latest_latency_ns() const { return latest_latency_; }  // delivered last
+  QueuePair& pair() { return pair_; }
+  const std::shared_ptr<IoQueuePair>& io() const { return io_; }  // null for the admin queue
+
+  // For the controller, around a reset: gives up all that is outstanding (hooks learn of it,
+  // undelivered completions are forgotten) and takes the buffers, for whoever knows when the device
+  // is through with them.
+  std::vector<std::shared_ptr<void>> drop_all();
+
+ private:
+  struct Execution;
+  struct Slot {
+    Command command;
+    pcie::DmaBlock prp_list;
+    Execution* execution = nullptr;
+    bool counted = false;
+    bool async_event = false;
+  };
+  class Guard;
+  class Waiting;
+
+  uint16_t submit_locked(Command&& command, Execution* execution);
+  void point_to_data(Slot& slot, Command& command);
+  void reap_locked();
+  bool interrupt_arrived();
+  void finish_locked(uint16_t cid, spec::Cqe cqe, uint64_t latency_ns);
+  void expire_locked(uint64_t now_ns);
+  void give_up_locked(uint16_t cid, uint64_t latency_ns);
+  void rearm_locked();
+  Finished& push_ready(Slot& slot, uint16_t cid, const spec::Cqe& cqe, uint64_t latency_ns);
+  bool take_ready(bool only_async, Finished* out);
+  void throw_if_dead() const;
+  std::string title() const;
+
+  Controller& controller_;
+  QueuePair& pair_;
+  std::shared_ptr<IoQueuePair> io_;
+  const bool admin_;
+  base::SpinLock lock_;
+  std::vector<Slot> slots_;
+  // Completions that wait to be delivered: from ready_head_ on; emptied as a whole, so that it
+  // keeps its memory.
+  std::vector<Finished> ready_;
+  size_t ready_head_ = 0;
+  std::vector<Command> rearm_;
+  // What to destroy when the lock is released: destructors of buffers may need the GIL.
+  std::vector<Command> garbage_;
+  uint32_t counted_ = 0;  // outstanding and waited for by wait()
+  uint64_t interrupts_handled_ = 0;
+  std::thread::id waiting_{};
+  std::atomic<uint16_t> latest_cid_{0};
+  std::atomic<uint64_t> latest_latency_{0};
+};
+
+}  // namespace pynvme::driver

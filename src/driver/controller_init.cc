@@ -1,0 +1,223 @@
+// Bringing a controller up, in the order of NVMe Base 2.0 §3.5.1. Each step is callable alone, for
+// scripts with an initialisation of their own.
+#include <algorithm>
+#include <cstring>
+
+#include "driver/admin_commands.h"
+#include "driver/controller.h"
+#include "driver/errors.h"
+#include "driver/io_queue_pair.h"
+#include "spec/feature.h"
+#include "spec/identify.h"
+
+namespace pynvme::driver {
+
+namespace reg = spec::reg;
+
+namespace {
+
+// log2 of the sizes of SQE and CQE.
+constexpr uint8_t kIosqes = 6;
+constexpr uint8_t kIocqes = 4;
+constexpr uint16_t kMaxIoQueues = 0xFFFE;
+
+Command with_buffer(const spec::Sqe& sqe, const std::shared_ptr<pcie::DmaBlock>& block) {
+  Command command;
+  command.sqe = sqe;
+  command.data = {block->iova(), block->data(), block->size(), block};
+  return command;
+}
+
+std::shared_ptr<pcie::DmaBlock> identify_buffer() {
+  return std::make_shared<pcie::DmaBlock>(
+      pcie::DmaMemory::instance().allocate(spec::kIdentifySize));
+}
+
+}  // namespace
+
+void Controller::initialise() {
+  disable();
+  init_admin_queue();
+  enable();
+  identify();
+  init_namespaces();
+  // As many as a 0-based 16-bit number can ask for; the device grants what it has (§5.27.1.5).
+  init_queues(request_queues(kMaxIoQueues));
+  arm_async_events();
+}
+
+uint32_t Controller::ready_limit_ms() {
+  // A controller with CAP.CRMS may need longer than CAP.TO can say (§3.1.3.1).
+  uint32_t units = std::max<uint32_t>(cap_.to(), 1);
+  if (cap_.crms() != 0) units = std::max<uint32_t>(units, spec::crto_crwmt(read32(reg::kCrto)));
+  return units * 500;
+}
+
+void Controller::wait_ready(bool ready) {
+  wait_register(reg::kCsts, 1, ready ? 1 : 0, ready_limit_ms(),
+                ready ? "become ready (CSTS.RDY = 1)" : "stop (CSTS.RDY = 0)");
+  if (!ready) device_stopped();
+}
+
+void Controller::disable() {
+  const spec::Cc cc{read32(reg::kCc)};
+  if (cc.en()) {
+    const spec::Csts csts{read32(reg::kCsts)};
+    // Clearing CC.EN while CSTS.RDY is still 0 has an undefined result (§3.1.3.5), so a controller
+    // on its way up is given its time. One that reports a fatal error or never arrives is cleared
+    // anyway.
+    if (!csts.rdy() && !csts.cfs() && csts.shst() == spec::Shst::kNormal) {
+      try {
+        wait_ready(true);
+      } catch (const CommandTimeout&) {
+      }
+    }
+    write32(reg::kCc, cc.with_en(false).with_shn(spec::Shn::kNone).value);
+  } else {
+    queues_lost("the controller was disabled");
+  }
+  wait_ready(false);
+}
+
+void Controller::start_interrupts() {
+  interrupt_kind_ = pcie::InterruptKind::kNone;
+  unsigned vectors = 0;
+  for (const auto kind :
+       {pcie::InterruptKind::kMsix, pcie::InterruptKind::kMsi, pcie::InterruptKind::kPin}) {
+    vectors = function_->interrupt_vectors(kind);
+    if (vectors == 0) continue;
+    function_->enable_interrupts(kind, vectors);
+    interrupt_kind_ = kind;
+    break;
+  }
+  // The counts go on across resets: whoever remembers one must not see it come back.
+  if (interrupts_.size() != vectors) {
+    interrupts_ = std::vector<std::atomic<uint64_t>>(vectors);
+  }
+  for (unsigned vector = 0; vector < vectors; ++vector) function_->take_interrupts(vector);
+}
+
+void Controller::init_admin_queue() {
+  if (spec::Cc{read32(reg::kCc)}.en()) {
+    throw InvalidArgument(name() +
+                          ": the admin queue can only be set up while CC.EN is 0; disable the "
+                          "controller first (nvme0[0x14] = 0, then wait for CSTS.RDY = 0)");
+  }
+  if (!admin_pair_->dead()) queues_lost("the admin queue was set up again");
+  // MSI-X has to be on before the controller is enabled (NVMe over PCIe 1.0 §3.5).
+  start_interrupts();
+  admin_pair_->reset();
+  const uint16_t entries = kAdminEntries - 1;  // 0-based
+  write32(reg::kAqa, spec::Aqa{0}.with_asqs(entries).with_acqs(entries).value);
+  write64(reg::kAsq, admin_pair_->sq().iova());
+  write64(reg::kAcq, admin_pair_->cq().iova());
+}
+
+void Controller::enable() {
+  // §3.5.1 step 4: no IO command set, all that the profile selects, or the NVM command set.
+  uint8_t css = spec::kCcCssNvm;
+  if ((cap_.css() & spec::kCapCssAdminOnly) != 0) {
+    css = spec::kCcCssAdminOnly;
+  } else if ((cap_.css() & spec::kCapCssIoCommandSets) != 0) {
+    css = spec::kCcCssAllIoCommandSets;
+  } else if ((cap_.css() & spec::kCapCssNvm) == 0) {
+    throw EnumerateError(name() + " supports no command set that this driver knows (CAP.CSS is " +
+                         std::to_string(cap_.css()) + ")");
+  }
+  // Weighted round robin where there is one: without it the priority of a queue would mean nothing.
+  const auto ams =
+      (cap_.ams() & spec::kCapAmsWrrUrgent) != 0 ? spec::Ams::kWrrUrgent : spec::Ams::kRoundRobin;
+  const spec::Cc cc = spec::Cc{0}
+                          .with_css(css)
+                          .with_mps(0)
+                          .with_ams(static_cast<uint8_t>(ams))
+                          .with_iosqes(kIosqes)
+                          .with_iocqes(kIocqes);
+  write32(reg::kCc, cc.with_en(true).value);
+  const uint32_t limit_ms = ready_limit_ms();
+  try {
+    wait_register(reg::kCsts, 1, 1, limit_ms, "become ready (CSTS.RDY = 1)");
+  } catch (const CommandTimeout&) {
+    check_alive();
+    throw;
+  }
+  check_alive();
+}
+
+void Controller::identify() {
+  const auto block = identify_buffer();
+  execute(with_buffer(identify_command(spec::cns::kController, 0), block), "Identify Controller");
+  std::memcpy(identify_.get(), block->data(), sizeof(*identify_));
+  check_identify();
+}
+
+void Controller::check_identify() const {
+  const auto fits = [](uint8_t sizes, uint8_t used) {
+    return (sizes & 0xF) <= used && used <= (sizes >> 4);
+  };
+  if (!fits(identify_->sqes, kIosqes) || !fits(identify_->cqes, kIocqes)) {
+    throw EnumerateError(name() +
+                         " wants queue entries of other sizes than 64 and 16 bytes (Identify "
+                         "Controller, SQES and CQES)");
+  }
+}
+
+void Controller::init_namespaces() {
+  active_namespaces_.clear();
+  const auto block = identify_buffer();
+  // A full list goes on after its last entry (§5.17.2.2).
+  uint32_t after = 0;
+  while (true) {
+    execute(with_buffer(identify_command(spec::cns::kActiveNamespaceList, after), block),
+            "Identify Active Namespace List");
+    spec::NamespaceList list;
+    std::memcpy(&list, block->data(), sizeof(list));
+    for (const uint32_t nsid : list.nsid) {
+      if (nsid == 0) return;
+      if (nsid <= after) {
+        throw EnumerateError(name() + ": the Active Namespace List is not ascending: " +
+                             std::to_string(nsid) + " after " + std::to_string(after));
+      }
+      active_namespaces_.push_back(nsid);
+      after = nsid;
+    }
+    // FFFFFFFEh and FFFFFFFFh are no place to go on from (§5.17.2.2: status Invalid Namespace).
+    if (after >= spec::kNsidBroadcast - 1) return;
+  }
+}
+
+spec::IdentifyNamespace Controller::identify_namespace(uint32_t nsid) {
+  const auto block = identify_buffer();
+  execute(with_buffer(identify_command(spec::cns::kNamespace, nsid), block), "Identify Namespace");
+  spec::IdentifyNamespace data;
+  std::memcpy(&data, block->data(), sizeof(data));
+  return data;
+}
+
+uint32_t Controller::request_queues(uint16_t count) {
+  const uint16_t zero_based =
+      static_cast<uint16_t>(std::clamp<uint16_t>(count, 1, kMaxIoQueues) - 1);
+  Command command;
+  command.sqe =
+      set_features_command(spec::fid::kNumberOfQueues, false,
+                           spec::NumberOfQueuesFeature::make(zero_based, zero_based).value);
+  return execute(std::move(command), "Set Features Number of Queues").cdw0;
+}
+
+void Controller::init_queues(uint32_t cdw0) {
+  const spec::NumberOfQueuesFeature granted{cdw0};
+  const std::lock_guard guard(mutex_);
+  io_queue_limit_ = std::min<uint32_t>(granted.nsq(), granted.ncq()) + 1;
+  io_queues_.resize(std::max<size_t>(io_queues_.size(), io_queue_limit_ + 1));
+}
+
+void Controller::arm_async_events() {
+  const uint32_t count = std::min<uint32_t>(identify_->aerl + 1U, kMaxAsyncEvents);
+  for (uint32_t i = 0; i < count; ++i) {
+    Command command;
+    command.sqe = async_event_command();
+    admin_->send(std::move(command));
+  }
+}
+
+}  // namespace pynvme::driver

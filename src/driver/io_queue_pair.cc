@@ -1,0 +1,134 @@
+// Creation in the order CQ, SQ, deletion in the order SQ, CQ (NVMe Base 2.0 §3.3.1.1 and §3.3.1.3).
+#include "driver/io_queue_pair.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "base/log.h"
+#include "driver/admin_commands.h"
+#include "driver/controller.h"
+#include "driver/errors.h"
+
+namespace pynvme::driver {
+namespace {
+
+constexpr uint8_t kMaxPriority = 3;
+
+Command plain(const spec::Sqe& sqe) {
+  Command command;
+  command.sqe = sqe;
+  return command;
+}
+
+}  // namespace
+
+std::shared_ptr<IoQueuePair> IoQueuePair::create(const std::shared_ptr<Controller>& controller,
+                                                 const IoQueueOptions& options) {
+  const uint32_t deepest = std::min<uint32_t>(kMaxDepth, controller->cap().mqes() + 1U);
+  if (options.depth < kMinQueueEntries || options.depth > deepest) {
+    throw InvalidArgument(controller->name() + ": a queue can be " +
+                          std::to_string(kMinQueueEntries) + " to " + std::to_string(deepest) +
+                          " deep (CAP.MQES is " + std::to_string(controller->cap().mqes()) +
+                          "), not " + std::to_string(options.depth));
+  }
+  if (options.priority > kMaxPriority) {
+    throw InvalidArgument("a queue's priority is 0 (urgent) to 3 (low), not " +
+                          std::to_string(options.priority));
+  }
+  std::shared_ptr<IoQueuePair> queue(new IoQueuePair(controller, options));
+  queue->create_on_device();
+  return queue;
+}
+
+IoQueuePair::IoQueuePair(std::shared_ptr<Controller> controller, const IoQueueOptions& options)
+    : controller_(std::move(controller)), options_(options) {}
+
+void IoQueuePair::create_on_device() {
+  generation_ = controller_->generation();
+  id_ = controller_->take_queue_id();
+  const unsigned vectors = controller_->interrupt_vectors();
+  if (options_.vector == IoQueueOptions::kAnyVector) {
+    // Vector 0 is the admin queue's; with one vector there is no choice.
+    options_.vector = vectors > 1 ? static_cast<uint16_t>(1 + (id_ - 1U) % (vectors - 1)) : 0;
+  }
+  auto& memory = pcie::DmaMemory::instance();
+  bool cq_created = false;
+  try {
+    sq_memory_ = memory.allocate(options_.depth * sizeof(spec::Sqe));
+    cq_memory_ = memory.allocate(options_.depth * sizeof(spec::Cqe));
+    pair_ = std::make_unique<QueuePair>(
+        SubmissionQueue(id_, options_.depth, {sq_memory_.data(), sq_memory_.iova()},
+                        controller_->doorbells_),
+        CompletionQueue(id_, options_.depth, {cq_memory_.data(), cq_memory_.iova()},
+                        controller_->doorbells_),
+        controller_->clock());
+    deleted_ = false;
+    controller_->execute(plain(create_cq_command(id_, options_.depth, cq_memory_.iova(),
+                                                 options_.interrupts, options_.vector)),
+                         "Create I/O Completion Queue");
+    cq_created = true;
+    controller_->execute(
+        plain(create_sq_command(id_, options_.depth, sq_memory_.iova(), id_, options_.priority)),
+        "Create I/O Submission Queue");
+  } catch (const CommandFailed& error) {
+    if (cq_created) controller_->admin().execute(plain(delete_cq_command(id_)), true);
+    deleted_ = true;
+    controller_->give_queue_id(id_);
+    throw QueueCreationError("IO queue " + std::to_string(id_) + ": " + error.what());
+  } catch (...) {
+    // A device that did not answer may still take the queue up: the identifier stays taken and the
+    // memory alive until the next reset.
+    if (pair_ != nullptr) pair_->kill("its creation failed");
+    if (deleted_) controller_->give_queue_id(id_);
+    throw;
+  }
+  controller_->attach(*this);
+  clear_interrupts();
+}
+
+IoQueuePair::~IoQueuePair() {
+  remove_quietly();
+  controller_->detach(*this, deleted_);
+  if (device_is_done()) return;
+  controller_->bury({std::make_shared<pcie::DmaBlock>(std::move(sq_memory_)),
+                     std::make_shared<pcie::DmaBlock>(std::move(cq_memory_))});
+}
+
+bool IoQueuePair::device_is_done() const {
+  return deleted_ || controller_->stopped_generation_.load() > generation_;
+}
+
+void IoQueuePair::remove() { delete_on_device(false); }
+
+void IoQueuePair::remove_quietly() noexcept {
+  try {
+    delete_on_device(true);
+  } catch (const std::exception& error) {
+    base::log(base::LogLevel::kWarning, "%s", error.what());
+  }
+}
+
+void IoQueuePair::delete_on_device(bool quiet) {
+  if (deleted_ || pair_ == nullptr || pair_->dead()) return;
+  // From here on nobody may use it, whatever comes of the deletion.
+  pair_->kill("it was deleted");
+  try {
+    controller_->execute(plain(delete_sq_command(id_)), "Delete I/O Submission Queue", quiet);
+    controller_->execute(plain(delete_cq_command(id_)), "Delete I/O Completion Queue", quiet);
+  } catch (const Error& error) {
+    throw QueueDeletionError("IO queue " + std::to_string(id_) + ": " + error.what());
+  }
+  deleted_ = true;
+  controller_->detach(*this, true);
+}
+
+uint64_t IoQueuePair::interrupts() {
+  return controller_->interrupts(options_.vector) - interrupts_cleared_at_;
+}
+
+void IoQueuePair::clear_interrupts() {
+  interrupts_cleared_at_ = controller_->interrupts(options_.vector);
+}
+
+}  // namespace pynvme::driver

@@ -1,0 +1,33 @@
+// The one parser of device names: "sim:capacity=1GB", "01:00.0", "10.0.0.1:4420",
+// "unix:/run/ssd.sock". Says what a name means; whether such a device exists and can be opened is
+// the bus's business.
+#pragma once
+
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+#include <string_view>
+
+namespace pynvme::pcie {
+
+// The text names what was given and which forms exist.
+class AddressError : public std::invalid_argument {
+ public:
+  using std::invalid_argument::invalid_argument;
+};
+
+struct Address {
+  enum class Kind : uint8_t { kEmbedded, kPci, kTcp, kSocket };
+
+  Kind kind = Kind::kEmbedded;
+  std::string name{};  // normalised: "sim:lba=4096", "0000:01:00.0", "10.0.0.1:4420", "unix:/run/s"
+  std::string options{};  // kEmbedded: after "sim:"; kTcp: the NQN, if one was named
+  std::string host{};     // kTcp
+  uint16_t port = 0;      // kTcp
+  std::string path{};     // kSocket
+};
+
+// An empty name is "sim".
+Address parse_address(std::string_view text);
+
+}  // namespace pynvme::pcie

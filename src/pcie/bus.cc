@@ -1,0 +1,145 @@
+// Devices and who has them open. An opened function is closed by its last reference: DMA unmapped,
+// bus mastering off, name free again.
+#include "pcie/bus.h"
+
+#include <map>
+#include <mutex>
+#include <set>
+#include <stdexcept>
+#include <utility>
+
+#include "pcie/address.h"
+#include "pcie/config_space.h"
+#include "pcie/embedded/function.h"
+
+namespace pynvme::pcie {
+
+struct Bus::Impl {
+  std::mutex mutex;
+  std::map<std::string, std::shared_ptr<ssd::Device>, std::less<>> devices;
+  std::set<std::string, std::less<>> open;
+
+  std::shared_ptr<ssd::Device> find(const Address& address);
+  void close(Function* function);
+};
+
+std::shared_ptr<ssd::Device> Bus::Impl::find(const Address& address) {
+  switch (address.kind) {
+    case Address::Kind::kEmbedded: {
+      auto& device = devices[address.name];
+      if (device == nullptr) {
+        try {
+          device = make_embedded_device(address.options);
+        } catch (const std::runtime_error& error) {
+          devices.erase(address.name);
+          throw OpenError("cannot open " + address.name + ": " + error.what());
+        } catch (...) {
+          devices.erase(address.name);
+          throw;
+        }
+      }
+      return device;
+    }
+    case Address::Kind::kPci: {
+      const auto plugged = devices.find(address.name);
+      if (plugged != devices.end()) return plugged->second;
+      throw OpenError("there is no device at " + address.name +
+                      " on the virtual bus. Real PCIe devices are opened through VFIO, which this "
+                      "version does not have yet; \"sim\" is the embedded SSD");
+    }
+    case Address::Kind::kTcp:
+      throw OpenError("cannot open " + address.name +
+                      ": NVMe/TCP is not in this version yet; \"sim\" is the embedded SSD");
+    case Address::Kind::kSocket:
+      throw OpenError("cannot open " + address.name +
+                      ": vfio-user is not in this version yet; \"sim\" is the embedded SSD");
+  }
+  return nullptr;
+}
+
+void Bus::Impl::close(Function* function) {
+  const std::string name = function->name();
+  DmaMemory::instance().detach(*function);
+  delete function;
+  const std::lock_guard guard(mutex);
+  open.erase(name);
+}
+
+Bus::Bus() : impl_(std::make_shared<Impl>()) {}
+
+Bus& Bus::instance() {
+  // Never destroyed: functions in static objects may be closed after it otherwise.
+  static auto* bus = new Bus();
+  return *bus;
+}
+
+std::shared_ptr<Function> Bus::open(std::string_view name) {
+  const Address address = parse_address(name);
+  std::shared_ptr<ssd::Device> device;
+  {
+    const std::lock_guard guard(impl_->mutex);
+    device = impl_->find(address);
+    if (!impl_->open.insert(address.name).second) {
+      throw OpenError(address.name +
+                      " is open already: use the object that holds it, or drop it (del, or its "
+                      "close()) together with its queues and namespaces before opening it again");
+    }
+  }
+  EmbeddedFunction* raw = nullptr;
+  try {
+    raw = new EmbeddedFunction(address.name, std::move(device));
+  } catch (...) {
+    const std::lock_guard guard(impl_->mutex);
+    impl_->open.erase(address.name);
+    throw;
+  }
+  std::shared_ptr<Function> function(raw, [impl = impl_](Function* f) { impl->close(f); });
+  ConfigSpace(*function).set_up();
+  DmaMemory::instance().attach(*function);
+  return function;
+}
+
+void Bus::plug(std::string_view bdf, std::shared_ptr<ssd::Device> device) {
+  const Address address = parse_address(bdf);
+  if (address.kind != Address::Kind::kPci) {
+    throw OpenError("cannot plug a simulated SSD in at " + address.name +
+                    ": a PCI address like \"01:00.0\" is needed");
+  }
+  const std::lock_guard guard(impl_->mutex);
+  if (!impl_->devices.emplace(address.name, std::move(device)).second) {
+    throw OpenError(address.name + " on the virtual bus is taken: unplug what is there first");
+  }
+}
+
+void Bus::unplug(std::string_view bdf) {
+  const Address address = parse_address(bdf);
+  std::shared_ptr<ssd::Device> device;
+  {
+    const std::lock_guard guard(impl_->mutex);
+    const auto found = impl_->devices.find(address.name);
+    if (address.kind != Address::Kind::kPci || found == impl_->devices.end()) {
+      throw OpenError("nothing is plugged in at " + address.name + " on the virtual bus");
+    }
+    device = std::move(found->second);
+    impl_->devices.erase(found);
+  }
+  device->unplug();
+}
+
+bool Bus::discard(std::string_view name) {
+  const Address address = parse_address(name);
+  const std::lock_guard guard(impl_->mutex);
+  if (impl_->open.contains(address.name)) {
+    throw OpenError(address.name + " is open: drop the objects that hold it before discarding it");
+  }
+  return impl_->devices.erase(address.name) != 0;
+}
+
+std::vector<std::string> Bus::names() const {
+  const std::lock_guard guard(impl_->mutex);
+  std::vector<std::string> names;
+  for (const auto& [name, device] : impl_->devices) names.push_back(name);
+  return names;
+}
+
+}  // namespace pynvme::pcie

@@ -1,0 +1,208 @@
+// Arenas and the page allocator in them. Device addresses grow upwards from 4 GiB and are never
+// used twice, so that a stale address in a device hits nothing that lives; between two arenas lies
+// a gap that no device can reach, so that running over an arena's end is noticed.
+#include "pcie/dma_memory.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <new>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "pcie/function.h"
+
+namespace pynvme::pcie {
+namespace {
+
+constexpr uint64_t kFirstIova = 4ULL << 30;
+constexpr uint64_t kIovaGap = 2ULL << 20;
+constexpr size_t kFirstArena = 16ULL << 20;
+constexpr size_t kLargestStep = 256ULL << 20;
+constexpr size_t kHugePage = 2ULL << 20;
+
+class OutOfDmaMemory : public std::bad_alloc {
+ public:
+  explicit OutOfDmaMemory(std::string text) : text_(std::move(text)) {}
+  const char* what() const noexcept override { return text_.c_str(); }
+
+ private:
+  std::string text_;
+};
+
+constexpr size_t round_up(size_t size, size_t to) { return (size + to - 1) / to * to; }
+
+struct Arena {
+  uint8_t* data;
+  size_t size;
+  int fd;
+  uint64_t iova;
+  std::map<size_t, size_t> free;  // offset -> size; neighbours are merged
+};
+
+}  // namespace
+
+struct DmaMemory::Impl {
+  std::mutex mutex;
+  std::vector<Arena> arenas;
+  std::vector<Function*> functions;
+  uint64_t next_iova = kFirstIova;
+  size_t next_size = kFirstArena;
+
+  Arena& grow(size_t at_least);
+  DmaBlock take(size_t size);
+  void release(uint64_t iova, size_t size);
+};
+
+Arena& DmaMemory::Impl::grow(size_t at_least) {
+  const size_t size = std::max(next_size, round_up(at_least, kHugePage));
+  const auto fail = [size](const char* step) -> OutOfDmaMemory {
+    return OutOfDmaMemory("no DMA memory: " + std::string(step) + " of " + std::to_string(size) +
+                          " bytes failed (" + std::strerror(errno) + ")");
+  };
+  const int fd = memfd_create("pynvme-dma", MFD_CLOEXEC);
+  if (fd < 0) throw fail("memfd_create");
+  if (ftruncate(fd, static_cast<off_t>(size)) != 0) {
+    const auto error = fail("ftruncate");
+    close(fd);
+    throw error;
+  }
+  void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+  if (data == MAP_FAILED) {
+    const auto error = fail("mmap");
+    close(fd);
+    throw error;
+  }
+  // Only a wish: it needs shmem_enabled=advise, and without it all works the same.
+  madvise(data, size, MADV_HUGEPAGE);
+  Arena arena{static_cast<uint8_t*>(data), size, fd, next_iova, {{0, size}}};
+  size_t mapped = 0;
+  try {
+    for (; mapped < functions.size(); ++mapped) {
+      functions[mapped]->dma_map(arena.iova, arena.data, size, fd, 0);
+    }
+    arenas.push_back(std::move(arena));
+  } catch (...) {
+    while (mapped > 0) functions[--mapped]->dma_unmap(next_iova, size);
+    munmap(data, size);
+    close(fd);
+    throw;
+  }
+  next_iova += size + kIovaGap;
+  next_size = std::min(next_size * 2, kLargestStep);
+  return arenas.back();
+}
+
+DmaBlock DmaMemory::Impl::take(size_t size) {
+  // Best fit over all arenas; requests are rare beside their use, and free pieces few.
+  Arena* best_arena = nullptr;
+  std::map<size_t, size_t>::iterator best;
+  for (auto& arena : arenas) {
+    for (auto piece = arena.free.begin(); piece != arena.free.end(); ++piece) {
+      if (piece->second < size) continue;
+      if (best_arena != nullptr && best->second <= piece->second) continue;
+      best_arena = &arena;
+      best = piece;
+    }
+  }
+  if (best_arena == nullptr) {
+    best_arena = &grow(size);
+    best = best_arena->free.begin();
+  }
+  const size_t offset = best->first;
+  const size_t left = best->second - size;
+  best_arena->free.erase(best);
+  if (left != 0) best_arena->free.emplace(offset + size, left);
+  DmaBlock block;
+  block.data_ = best_arena->data + offset;
+  block.size_ = size;
+  block.iova_ = best_arena->iova + offset;
+  return block;
+}
+
+void DmaMemory::Impl::release(uint64_t iova, size_t size) {
+  for (auto& arena : arenas) {
+    if (iova < arena.iova || iova >= arena.iova + arena.size) continue;
+    auto piece = arena.free.emplace(iova - arena.iova, size).first;
+    const auto next = std::next(piece);
+    if (next != arena.free.end() && piece->first + piece->second == next->first) {
+      piece->second += next->second;
+      arena.free.erase(next);
+    }
+    if (piece != arena.free.begin()) {
+      const auto previous = std::prev(piece);
+      if (previous->first + previous->second == piece->first) {
+        previous->second += piece->second;
+        arena.free.erase(piece);
+      }
+    }
+    return;
+  }
+}
+
+DmaMemory::DmaMemory() : impl_(std::make_unique<Impl>()) {}
+
+DmaMemory& DmaMemory::instance() {
+  // Never destroyed: blocks in static objects may be freed after it otherwise.
+  static auto* memory = new DmaMemory();
+  return *memory;
+}
+
+DmaBlock DmaMemory::allocate(size_t size) {
+  if (size > SIZE_MAX - kHugePage) {
+    throw OutOfDmaMemory("no DMA memory: " + std::to_string(size) +
+                         " bytes are more than there is");
+  }
+  const size_t bytes = std::max(round_up(size, kPageSize), kPageSize);
+  DmaBlock block;
+  {
+    const std::lock_guard guard(impl_->mutex);
+    block = impl_->take(bytes);
+  }
+  std::memset(block.data(), 0, bytes);
+  return block;
+}
+
+void DmaMemory::attach(Function& function) {
+  const std::lock_guard guard(impl_->mutex);
+  impl_->functions.push_back(&function);
+  for (const auto& arena : impl_->arenas) {
+    function.dma_map(arena.iova, arena.data, arena.size, arena.fd, 0);
+  }
+}
+
+void DmaMemory::detach(Function& function) {
+  const std::lock_guard guard(impl_->mutex);
+  if (std::erase(impl_->functions, &function) == 0) return;
+  for (const auto& arena : impl_->arenas) function.dma_unmap(arena.iova, arena.size);
+}
+
+DmaBlock::~DmaBlock() {
+  if (data_ == nullptr) return;
+  auto& memory = *DmaMemory::instance().impl_;
+  const std::lock_guard guard(memory.mutex);
+  memory.release(iova_, size_);
+}
+
+DmaBlock::DmaBlock(DmaBlock&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)),
+      size_(std::exchange(other.size_, 0)),
+      iova_(std::exchange(other.iova_, 0)) {}
+
+DmaBlock& DmaBlock::operator=(DmaBlock&& other) noexcept {
+  if (this != &other) {
+    DmaBlock old(std::move(*this));
+    data_ = std::exchange(other.data_, nullptr);
+    size_ = std::exchange(other.size_, 0);
+    iova_ = std::exchange(other.iova_, 0);
+  }
+  return *this;
+}
+
+}  // namespace pynvme::pcie

@@ -1,0 +1,341 @@
+#include "ioworker/worker.h"
+
+#include <algorithm>
+#include <cinttypes>
+#include <cstdio>
+#include <cstring>
+
+#include "base/log.h"
+#include "spec/opcode.h"
+#include "spec/status.h"
+#include "verify/stamp.h"
+
+namespace pynvme::ioworker {
+namespace {
+
+using verify::Effect;
+
+constexpr uint64_t kSecond = 1'000'000'000;
+// Completions taken and commands sent per step: enough to spread the cost of the doorbells and
+// clock readings, few enough that the data are still in the cache when they are checked.
+constexpr unsigned kBatch = 32;
+// How often timeouts are looked for.
+constexpr uint64_t kCheckIntervalNs = 2'000'000;
+// How much longer than a command may take a drawn command waits for LBAs that another one holds.
+constexpr uint64_t kGraceNs = kSecond;
+
+std::string command_text(uint8_t opcode, uint64_t slba, uint32_t nlb) {
+  char text[96];
+  snprintf(text, sizeof(text), "%s (opcode %02xh), LBA 0x%" PRIx64 ", %u LBAs",
+           spec::io_command_name(opcode), opcode, slba, nlb);
+  return text;
+}
+
+}  // namespace
+
+void Worker::begin() {
+  state_ = State::kRunning;
+  now_ns_ = start_ns_ = pair_.clock().now_ns();
+  second_end_ns_ = start_ns_ + kSecond;
+  next_check_ns_ = start_ns_ + kCheckIntervalNs;
+  if (duration_ns_ != 0) end_ns_ = start_ns_ + duration_ns_;
+  if (iops_ != 0) pacer_.emplace(iops_, start_ns_);
+  result_.io_per_second.assign(1, 0);
+}
+
+Worker::Progress Worker::step() noexcept {
+  if (state_ == State::kDone) return Progress::kDone;
+  if (state_ == State::kNew) [[unlikely]]
+    begin();
+  if (pair_.dead()) [[unlikely]] {
+    const char* reason = pair_.death();
+    fail(HostError::kSuddenlyTerminated, 0,
+         "queue " + std::to_string(pair_.id()) + " is dead: " + (reason != nullptr ? reason : ""));
+    finish();
+    return Progress::kDone;
+  }
+  const unsigned taken = pair_.reap(fw_debug_ ? 1 : kBatch,
+                                    [this](uint16_t cid, const spec::Cqe& cqe, uint64_t latency) {
+                                      on_complete(cid, cqe, latency);
+                                    });
+  // A command that waits for LBAs which this worker itself may just have released leaves them to
+  // others for one step: they had no chance yet.
+  const bool gives_way = taken != 0 && drawn_ && attempt_ == verify::Attempt::kRetry;
+  unsigned sent = 0;
+  if (state_ == State::kRunning && !gives_way) [[likely]]
+    sent = submit();
+  // The doorbell's time stamp is the step's reading of the clock; only steps that send nothing need
+  // one of their own.
+  now_ns_ = sent != 0 ? pair_.ring() : pair_.clock().now_ns();
+  account(taken);
+  if (state_ == State::kRunning) [[likely]] {
+    if (now_ns_ >= end_ns_ || stop_requested_.load(std::memory_order_relaxed)) [[unlikely]]
+      drain();
+  }
+  if (now_ns_ >= next_check_ns_) [[unlikely]]
+    expire();
+  if (state_ == State::kDraining &&
+      (outstanding() == 0 || (fw_debug_ && result_.error != HostError::kNone))) [[unlikely]] {
+    finish();
+    return Progress::kDone;
+  }
+  if (gives_way) [[unlikely]]
+    return Progress::kGivesWay;
+  return taken + sent != 0 ? Progress::kBusy : Progress::kIdle;
+}
+
+void Worker::account(unsigned completed) noexcept {
+  // What is completed after `time` belongs to the last second: it was sent in it.
+  while (now_ns_ >= second_end_ns_ && second_end_ns_ < end_ns_) [[unlikely]] {
+      result_.io_per_second.push_back(0);
+      second_end_ns_ += kSecond;
+    }
+  result_.io_per_second.back() += completed;
+}
+
+bool Worker::is_due() const noexcept {
+  if (pacer_) return pacer_->is_due(now_ns_);
+  return !traced_ || now_ns_ - start_ns_ >= draw_.due_us * 1000;
+}
+
+bool Worker::draw() noexcept {
+  if (remaining_ == 0 || !sequence_.next(draw_)) {
+    drain();
+    return false;
+  }
+  --remaining_;
+  drawn_ = true;
+  attempt_ = verify::Attempt::kFresh;
+  return true;
+}
+
+unsigned Worker::submit() noexcept {
+  unsigned sent = 0;
+  for (; sent < kBatch; ++sent) {
+    const uint32_t cid = pair_.next_cid();
+    if (cid == driver::QueuePair::kFull) break;
+    if (!drawn_ && !draw()) [[unlikely]]
+      break;
+    if (!is_due()) break;
+    Slot& slot = slots_[cid];
+    const Operation& operation = operations_[draw_.opcode];
+    if (integrity_ != nullptr && !hold(operation, slot)) [[unlikely]] {
+      if (attempt_ == verify::Attempt::kFresh) refused_since_ns_ = now_ns_;
+      attempt_ = verify::Attempt::kRetry;
+      break;
+    }
+    send(cid, operation, slot);
+    drawn_ = false;
+    if (pacer_) pacer_->sent();
+  }
+  return sent;
+}
+
+bool Worker::hold(const Operation& operation, Slot& slot) noexcept {
+  slot.ticket.held = verify::Ticket::Held::kNothing;
+  switch (operation.effect) {
+    case Effect::kNone:
+      return true;
+    case Effect::kForget:
+      integrity_->begin_unfollowed(slot.ticket);
+      return true;
+    case Effect::kRead:
+    case Effect::kObserve:
+      integrity_->prefetch(draw_.slba);
+      return (!integrity_->checking() && !holds_all_reads_) ||
+             integrity_->begin_read(slot.ticket, draw_.slba, draw_.nlb, attempt_);
+    default:
+      return integrity_->begin_change(slot.ticket, draw_.slba, draw_.nlb, attempt_);
+  }
+}
+
+void Worker::send(uint32_t cid, const Operation& operation, Slot& slot) noexcept {
+  slot.slba = draw_.slba;
+  slot.nlb = draw_.nlb;
+  slot.opcode = draw_.opcode;
+  slot.busy = true;
+  spec::Sqe sqe = sqe_;
+  sqe.opcode = draw_.opcode;
+  if (operation.has_lbas) [[likely]] {
+    sqe.set_slba(draw_.slba);
+    sqe.cdw12 = draw_.nlb - 1;
+  }
+  const uint64_t bytes = static_cast<uint64_t>(draw_.nlb) * lba_bytes_;
+  driver::PrpPair prps;
+  switch (operation.data) {
+    case Data::kNone:
+      break;
+    case Data::kFromDevice:
+      prps = buffers_->from_device->prps(cid, bytes);
+      break;
+    case Data::kToDevice:
+      prps = buffers_->to_device->prps(cid, bytes);
+      if (operation.effect == Effect::kWrite) {
+        uint8_t* data = buffers_->to_device->data(cid);
+        verify::stamp(data, lba_bytes_, draw_.slba, draw_.nlb);
+        if (integrity_ != nullptr) integrity_->record_data(slot.ticket, data, bytes);
+      }
+      break;
+    case Data::kRange: {
+      // One range (NR is 0-based), AD: deallocate.
+      uint8_t* range = buffers_->ranges.data() + cid * WorkerMemory::kRangeBytes;
+      std::memcpy(range + 4, &draw_.nlb, sizeof(draw_.nlb));
+      std::memcpy(range + 8, &draw_.slba, sizeof(draw_.slba));
+      prps.prp1 = buffers_->ranges.iova() + cid * WorkerMemory::kRangeBytes;
+      sqe.cdw11 = 0x4;
+      break;
+    }
+  }
+  sqe.prp1 = prps.prp1;
+  sqe.prp2 = prps.prp2;
+  pair_.submit(sqe);
+  ++result_.opcode_counts[draw_.opcode];
+  if (result_.last_commands.capacity() != 0) [[unlikely]] {
+    const SentCommand sent{draw_.slba, draw_.nlb, draw_.opcode};
+    if (result_.last_commands.size() < result_.last_commands.capacity()) {
+      result_.last_commands.push_back(sent);
+    } else {
+      result_.last_commands[last_command_] = sent;
+      if (++last_command_ == result_.last_commands.size()) last_command_ = 0;
+    }
+  }
+}
+
+void Worker::on_complete(uint16_t cid, const spec::Cqe& cqe, uint64_t latency_ns) noexcept {
+  Slot& slot = slots_[cid];
+  slot.busy = false;
+  result_.latency_ns.record(latency_ns);
+  const bool ok = cqe.ok();
+  if (slot.opcode == spec::io::kRead) {
+    ++result_.io_count_read;
+  } else {
+    ++result_.io_count_nonread;
+    result_.io_count_write += slot.opcode == spec::io::kWrite ? 1 : 0;
+  }
+  bool matches = true;
+  bool spoiled = false;
+  if (integrity_ != nullptr) {
+    if (!ok && holds_all_reads_) spoiled = integrity_->any_uncorrectable(slot.slba, slot.nlb);
+    matches = release(operations_[slot.opcode], slot, cid, ok);
+  }
+  if (ok && matches) [[likely]]
+    return;
+  if (!matches) {
+    on_mismatch(slot);
+  } else if (spoiled && cqe.sct() == spec::sct::kMedia &&
+             cqe.sc() == spec::sc::kUnrecoveredReadError) {
+    ++result_.skipped_uncorrectable;
+  } else {
+    on_error(slot, cqe.status);
+  }
+}
+
+bool Worker::release(const Operation& operation, Slot& slot, uint32_t cid, bool ok) noexcept {
+  using verify::LbaTable;
+  switch (operation.effect) {
+    case Effect::kNone:
+      break;
+    case Effect::kRead: {
+      const uint64_t bytes = static_cast<uint64_t>(slot.nlb) * lba_bytes_;
+      return integrity_->end_read(slot.ticket, ok, buffers_->from_device->data(cid), bytes,
+                                  &mismatch_);
+    }
+    case Effect::kObserve:
+      integrity_->end_observe(slot.ticket);
+      break;
+    case Effect::kWrite:
+      integrity_->end_write(slot.ticket, ok);
+      break;
+    case Effect::kZero:
+      integrity_->end_change(slot.ticket, LbaTable::kZeroed, ok);
+      break;
+    case Effect::kUncorrectable:
+      integrity_->end_change(slot.ticket, LbaTable::kUncorrectable, ok);
+      break;
+    case Effect::kDeallocate:
+      integrity_->end_change(slot.ticket, LbaTable::kDeallocated, ok);
+      break;
+    case Effect::kForget:
+      integrity_->invalidate_all();
+      integrity_->end_change(slot.ticket, LbaTable::kUnknown, ok);
+      break;
+  }
+  return true;
+}
+
+void Worker::on_error(const Slot& slot, uint16_t status) noexcept {
+  char text[24];
+  snprintf(text, sizeof(text), "%02x/%02x", spec::status_sct(status), spec::status_sc(status));
+  fail(HostError::kIoCommandError, spec::with_phase(status, false),
+       command_text(slot.opcode, slot.slba, slot.nlb) + ": status " + text + ", " +
+           spec::status_text(spec::status_sct(status), spec::status_sc(status)));
+}
+
+void Worker::on_mismatch(const Slot& slot) noexcept {
+  const std::string text = command_text(slot.opcode, slot.slba, slot.nlb) + ": " + mismatch_.text();
+  base::log(base::LogLevel::kError, "ioworker on queue %u: %s", pair_.id(), text.c_str());
+  fail(HostError::kIoCommandError,
+       spec::make_status(spec::sct::kVendor, spec::sc::kDataVerifyMismatch), text);
+}
+
+// Only the first error counts; what is under way is still finished.
+void Worker::fail(HostError error, uint16_t status, std::string detail) {
+  drain();
+  if (result_.error != HostError::kNone) return;
+  result_.error = error;
+  result_.status = status;
+  result_.detail = std::move(detail);
+}
+
+void Worker::drain() noexcept {
+  if (state_ == State::kRunning) state_ = State::kDraining;
+}
+
+void Worker::expire() noexcept {
+  next_check_ns_ = now_ns_ + kCheckIntervalNs;
+  if (pacer_) pacer_->limit_backlog(now_ns_);
+  pair_.expire(now_ns_, timeout_ns_, [this](uint16_t cid) {
+    Slot& slot = slots_[cid];
+    slot.busy = false;
+    fail(HostError::kIoTimeout, 0,
+         command_text(slot.opcode, slot.slba, slot.nlb) + " was not completed within " +
+             std::to_string(timeout_ns_ / 1'000'000) + " ms");
+    // The device may still carry it out: the end of a failed command leaves its LBAs in doubt.
+    if (integrity_ != nullptr) release(operations_[slot.opcode], slot, cid, false);
+  });
+  if (state_ == State::kRunning && drawn_ && attempt_ == verify::Attempt::kRetry &&
+      outstanding() == 0 && now_ns_ - refused_since_ns_ > timeout_ns_ + kGraceNs) {
+    fail(HostError::kWorkerTimeout, 0,
+         command_text(draw_.opcode, draw_.slba, draw_.nlb) +
+             " could not be sent: another command holds its LBAs and does not end");
+  }
+}
+
+void Worker::finish() noexcept {
+  state_ = State::kDone;
+  for (uint32_t cid = 0; cid < pair_.slots(); ++cid) {
+    Slot& slot = slots_[cid];
+    if (!slot.busy) continue;
+    slot.busy = false;
+    if (integrity_ != nullptr) release(operations_[slot.opcode], slot, cid, false);
+  }
+  result_.mseconds = (pair_.clock().now_ns() - start_ns_ + 500'000) / 1'000'000;
+  result_.anomalies = pair_.anomalies();
+  std::rotate(result_.last_commands.begin(),
+              result_.last_commands.begin() + static_cast<std::ptrdiff_t>(last_command_),
+              result_.last_commands.end());
+}
+
+uint64_t Worker::idle_until_ns() const {
+  if (state_ != State::kRunning || outstanding() != 0 || attempt_ == verify::Attempt::kRetry)
+    return 0;
+  uint64_t due = 0;
+  if (pacer_) {
+    due = pacer_->due_ns();
+  } else if (traced_ && drawn_) {
+    due = start_ns_ + draw_.due_us * 1000;
+  }
+  return std::min(due, end_ns_);
+}
+
+}  // namespace pynvme::ioworker

@@ -1,0 +1,139 @@
+// The IOWorker as a state machine: step() reaps, accounts and verifies, draws and submits, and
+// rings once. It drives a QueuePair directly and works on whatever clock the pair has; threads,
+// sleeping, and the queue's creation and deletion are the runner's. A drawn command whose LBAs
+// another command holds waits; nothing overtakes it, so the sequence stays what the seed says.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "driver/queue_pair.h"
+#include "ioworker/pacing.h"
+#include "ioworker/result.h"
+#include "ioworker/sequence.h"
+#include "ioworker/slot_buffers.h"
+#include "ioworker/workload.h"
+#include "verify/effect.h"
+#include "verify/integrity.h"
+
+namespace pynvme::ioworker {
+
+// What a worker works on.
+struct Target {
+  uint32_t nsid = 1;
+  Limits limits;
+  std::shared_ptr<verify::Integrity> integrity;  // null: nothing is verified, no LBA is locked
+  uint64_t command_timeout_ns = 10'000'000'000;
+};
+
+class Worker {
+ public:
+  enum class Progress : uint8_t {
+    kBusy,
+    kIdle,      // nothing to do before the device or the clock has moved
+    kGivesWay,  // others that wait for the same LBAs should have their turn now
+    kDone,
+  };
+
+  // The workload is valid for the target's limits. Allocates the buffers; throws
+  // std::bad_alloc-derived.
+  Worker(driver::QueuePair& pair, const Workload& workload, const Target& target, uint64_t seed);
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  // One thread at a time. The first step starts the clock; after kDone result() is final.
+  Progress step() noexcept;
+  // No further commands are sent; those under way are finished. Any thread.
+  void stop() { stop_requested_.store(true, std::memory_order_relaxed); }
+
+  // When the next command is due, if nothing is under way and nothing else can happen before; else
+  // 0.
+  uint64_t idle_until_ns() const;
+
+  // Before kDone: of the worker's thread only.
+  const Result& result() const { return result_; }
+  // Commands that the device has not completed, not even late: its memory is still the device's.
+  bool device_may_access_memory() const { return pair_.used() != 0; }
+  std::shared_ptr<WorkerMemory> memory() const { return memory_; }
+
+ private:
+  enum class State : uint8_t { kNew, kRunning, kDraining, kDone };
+  enum class Data : uint8_t { kNone, kFromDevice, kToDevice, kRange };
+
+  // What there is to do for an opcode.
+  struct Operation {
+    Data data = Data::kNone;
+    verify::Effect effect = verify::Effect::kNone;
+    bool has_lbas = false;  // in CDW10..12
+  };
+
+  struct alignas(64) Slot {
+    verify::Ticket ticket;
+    uint64_t slba = 0;
+    uint32_t nlb = 0;
+    uint8_t opcode = 0;
+    bool busy = false;
+  };
+
+  static Operation operation_of(uint8_t opcode);
+  void make_memory(const Workload& workload, uint64_t seed);
+  void begin();
+  unsigned submit() noexcept;
+  bool draw() noexcept;
+  bool is_due() const noexcept;
+  bool hold(const Operation& operation, Slot& slot) noexcept;
+  void send(uint32_t cid, const Operation& operation, Slot& slot) noexcept;
+  void on_complete(uint16_t cid, const spec::Cqe& cqe, uint64_t latency_ns) noexcept;
+  // False: the data do not match, and mismatch_ says why.
+  bool release(const Operation& operation, Slot& slot, uint32_t cid, bool ok) noexcept;
+  void on_error(const Slot& slot, uint16_t status) noexcept;
+  void on_mismatch(const Slot& slot) noexcept;
+  void expire() noexcept;
+  void account(unsigned completed) noexcept;
+  void fail(HostError error, uint16_t status, std::string detail);
+  void drain() noexcept;
+  void finish() noexcept;
+  uint32_t outstanding() const { return pair_.used() - pair_.abandoned(); }
+
+  driver::QueuePair& pair_;
+  Sequence sequence_;
+  verify::Integrity* integrity_;
+  WorkerMemory* buffers_;
+  std::unique_ptr<Slot[]> slots_;
+  Draw draw_;
+  uint64_t now_ns_ = 0;
+  uint64_t remaining_;  // commands still to draw
+  uint64_t second_end_ns_ = 0;
+  uint64_t end_ns_ = UINT64_MAX;
+  uint64_t next_check_ns_ = 0;
+  State state_ = State::kNew;
+  verify::Attempt attempt_ = verify::Attempt::kFresh;
+  bool drawn_ = false;
+  bool holds_all_reads_;
+  bool traced_;
+  std::optional<Pacer> pacer_;
+  spec::Sqe sqe_{};  // what all commands have in common
+  uint32_t lba_bytes_;
+
+  std::array<Operation, 256> operations_;
+  Result result_;
+  size_t last_command_ = 0;
+  verify::Mismatch mismatch_;
+
+  std::atomic<bool> stop_requested_{false};
+  uint64_t refused_since_ns_ = 0;
+  uint64_t start_ns_ = 0;
+  uint64_t duration_ns_;
+  uint64_t timeout_ns_;
+  uint64_t iops_;
+  bool fw_debug_;
+  std::shared_ptr<verify::Integrity> integrity_owner_;
+  std::shared_ptr<WorkerMemory> memory_;
+};
+
+}  // namespace pynvme::ioworker

@@ -1,0 +1,108 @@
+// How a Worker comes to be: what each opcode needs, and the memory for it.
+#include <algorithm>
+#include <cmath>
+
+#include "base/rng.h"
+#include "ioworker/pattern.h"
+#include "ioworker/worker.h"
+#include "spec/opcode.h"
+
+namespace pynvme::ioworker {
+namespace {
+
+bool mix_has(const Workload& w, uint8_t opcode) {
+  if (!w.io_sequence.empty()) {
+    return std::any_of(w.io_sequence.begin(), w.io_sequence.end(),
+                       [&](const TracedCommand& command) { return command.opcode == opcode; });
+  }
+  const auto mix = opcode_mix(w);
+  return std::any_of(mix.begin(), mix.end(), [&](const auto& op) { return op.first == opcode; });
+}
+
+}  // namespace
+
+Worker::Worker(driver::QueuePair& pair, const Workload& w, const Target& target, uint64_t seed)
+    : pair_(pair),
+      sequence_(w, target.limits, seed),
+      integrity_(target.integrity.get()),
+      slots_(std::make_unique<Slot[]>(pair.slots())),
+      remaining_(w.io_count != 0 && w.io_sequence.empty() ? static_cast<uint64_t>(w.io_count)
+                                                          : UINT64_MAX),
+      // To tell an LBA that is being spoiled from one that is bad, its reads must not run beside
+      // the Write Uncorrectable.
+      holds_all_reads_(mix_has(w, spec::io::kWriteUncorrectable)),
+      traced_(!w.io_sequence.empty()),
+      lba_bytes_(target.limits.lba_bytes),
+      duration_ns_(static_cast<uint64_t>(std::llround(w.time_s * 1e9))),
+      timeout_ns_(target.command_timeout_ns),
+      iops_(traced_ ? 0 : static_cast<uint64_t>(w.iops)),
+      fw_debug_(w.fw_debug),
+      integrity_owner_(target.integrity),
+      memory_(std::make_shared<WorkerMemory>()) {
+  buffers_ = memory_.get();
+  sqe_.nsid = target.nsid;
+  for (unsigned opcode = 0; opcode < operations_.size(); ++opcode) {
+    operations_[opcode] = operation_of(static_cast<uint8_t>(opcode));
+  }
+  result_.last_commands.reserve(w.cmdlog_count);
+  last_command_ = 0;
+  make_memory(w, seed);
+}
+
+Worker::Operation Worker::operation_of(uint8_t opcode) {
+  spec::Sqe sqe{};
+  sqe.opcode = opcode;
+  sqe.cdw11 = 0x4;  // Dataset Management is sent with AD
+  Operation operation;
+  operation.effect = verify::classify_io(sqe).effect;
+  operation.has_lbas = opcode != spec::io::kFlush && opcode != spec::io::kDatasetManagement;
+  if (opcode == spec::io::kDatasetManagement) {
+    operation.data = Data::kRange;
+  } else if (spec::data_direction(opcode) == spec::DataDirection::kControllerToHost) {
+    operation.data = Data::kFromDevice;
+  } else if (spec::data_direction(opcode) != spec::DataDirection::kNone) {
+    operation.data = Data::kToDevice;
+  }
+  return operation;
+}
+
+void Worker::make_memory(const Workload& w, uint64_t seed) {
+  uint64_t from_device = 0;
+  uint64_t to_device = 0;
+  bool has_ranges = false;
+  const auto need = [&](uint8_t opcode, uint32_t nlb) {
+    const uint64_t bytes = static_cast<uint64_t>(nlb) * lba_bytes_;
+    switch (operations_[opcode].data) {
+      case Data::kNone:
+        break;
+      case Data::kFromDevice:
+        from_device = std::max(from_device, bytes);
+        break;
+      case Data::kToDevice:
+        to_device = std::max(to_device, bytes);
+        break;
+      case Data::kRange:
+        has_ranges = true;
+        break;
+    }
+  };
+  for (const TracedCommand& command : w.io_sequence) need(command.opcode, command.nlb);
+  if (!traced_) {
+    for (const auto& [opcode, percent] : opcode_mix(w)) {
+      for (const SizeRatio& size : w.io_size) need(opcode, static_cast<uint32_t>(size.nlb));
+    }
+  }
+  const uint32_t slots = pair_.slots();
+  if (from_device != 0) memory_->from_device.emplace(slots, from_device);
+  if (has_ranges)
+    memory_->ranges = pcie::DmaMemory::instance().allocate(slots * WorkerMemory::kRangeBytes);
+  if (to_device == 0) return;
+  memory_->to_device.emplace(slots, to_device);
+  base::Rng rng(seed);
+  for (uint32_t slot = 0; slot < slots; ++slot) {
+    fill_pattern({memory_->to_device->data(slot), memory_->to_device->stride()}, lba_bytes_,
+                 w.ptype, w.pvalue, rng);
+  }
+}
+
+}  // namespace pynvme::ioworker

@@ -1,0 +1,67 @@
+#include "verify/lba_table.h"
+
+#include <sys/mman.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
+#include <string>
+
+namespace pynvme::verify {
+namespace {
+
+constexpr size_t kHugePageBytes = 2U << 20;
+
+}  // namespace
+
+LbaTable::LbaTable(uint64_t lba_count) : lba_count_(lba_count) {
+  // One huge page more than needed, so that the table can start at the boundary of one.
+  mapped_bytes_ = chunk_count() * kHugePageBytes + kHugePageBytes;
+  mapping_ = mmap(nullptr, mapped_bytes_, PROT_READ | PROT_WRITE,
+                  MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapping_ == MAP_FAILED) {
+    throw std::runtime_error("cannot reserve " + std::to_string(mapped_bytes_ >> 20) +
+                             " MiB of address space for the CRC table of " +
+                             std::to_string(lba_count) + " LBAs: " + std::strerror(errno) +
+                             "; raise the limit (ulimit -v) or verify fewer LBAs (nlba_verify)");
+  }
+  const auto address = reinterpret_cast<uintptr_t>(mapping_);
+  const uintptr_t aligned = (address + kHugePageBytes - 1) & ~(kHugePageBytes - 1);
+  values_ = reinterpret_cast<uint32_t*>(aligned);
+  // Random reads miss the TLB on nearly every look-up without huge pages; a refusal costs only
+  // speed.
+  madvise(values_, mapped_bytes_ - (aligned - address), MADV_HUGEPAGE);
+  touched_ = std::make_unique<std::atomic<bool>[]>(chunk_count());
+}
+
+LbaTable::~LbaTable() { munmap(mapping_, mapped_bytes_); }
+
+void LbaTable::fill(uint64_t slba, uint64_t nlb, uint32_t state) noexcept {
+  const bool may_skip = state == kUnknown || state == kDeallocated;
+  const uint64_t end = slba + nlb;
+  while (slba < end) {
+    const uint64_t chunk = slba >> kChunkShift;
+    const uint64_t stop = std::min(end, (chunk + 1) << kChunkShift);
+    if (may_skip && !touched_[chunk].load(std::memory_order_relaxed)) {
+      slba = stop;
+      continue;
+    }
+    for (; slba < stop; ++slba) set(slba, state);
+  }
+}
+
+void LbaTable::forget_all() noexcept {
+  madvise(values_, chunk_count() * kHugePageBytes, MADV_DONTNEED);
+  for (uint64_t i = 0; i < chunk_count(); ++i) touched_[i].store(false, std::memory_order_relaxed);
+}
+
+uint64_t LbaTable::touched_bytes() const noexcept {
+  uint64_t bytes = 0;
+  for (uint64_t i = 0; i < chunk_count(); ++i) {
+    if (touched_[i].load(std::memory_order_relaxed)) bytes += kHugePageBytes;
+  }
+  return bytes;
+}
+
+}  // namespace pynvme::verify

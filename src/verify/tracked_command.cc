@@ -1,0 +1,154 @@
+#include "verify/tracked_command.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "verify/stamp.h"
+
+namespace pynvme::verify {
+namespace {
+
+// The locks of several ranges, each lock once: ranges of one command may overlap, and a command
+// must not be refused by itself.
+std::vector<RangeLocks::Range> disjoint_locks(const std::vector<LbaRange>& ranges) {
+  std::vector<RangeLocks::Range> parts;
+  for (const LbaRange& range : ranges) {
+    const RangeLocks::Range part = RangeLocks::range_of(range.slba, range.nlb);
+    const uint32_t before_wrap = std::min(part.count, RangeLocks::kLocks - part.first);
+    parts.push_back({part.first, before_wrap});
+    if (before_wrap < part.count) parts.push_back({0, part.count - before_wrap});
+  }
+  std::sort(parts.begin(), parts.end(),
+            [](const auto& a, const auto& b) { return a.first < b.first; });
+  std::vector<RangeLocks::Range> merged;
+  for (const RangeLocks::Range& next : parts) {
+    if (merged.empty() || merged.back().first + merged.back().count < next.first) {
+      merged.push_back(next);
+      continue;
+    }
+    RangeLocks::Range& last = merged.back();
+    last.count = std::max(last.first + last.count, next.first + next.count) - last.first;
+  }
+  return merged;
+}
+
+}  // namespace
+
+TrackedCommand::TrackedCommand(std::shared_ptr<Integrity> integrity, const spec::Sqe& sqe,
+                               uint8_t* data, uint64_t bytes)
+    : integrity_(std::move(integrity)), access_(classify_io(sqe)), data_(data), bytes_(bytes) {
+  if (data_ == nullptr) bytes_ = 0;
+  if (access_.effect == Effect::kDeallocate) ranges_ = dataset_ranges(sqe, data_, bytes_);
+}
+
+TrackedCommand::~TrackedCommand() {
+  if (begun_) end(false);
+}
+
+bool TrackedCommand::begin(bool stamped) {
+  if (!lock()) {
+    attempt_ = Attempt::kRetry;
+    return false;
+  }
+  begun_ = true;
+  prepare_data(stamped);
+  return true;
+}
+
+bool TrackedCommand::lock() {
+  switch (access_.effect) {
+    case Effect::kNone:
+      return true;
+    case Effect::kForget:
+      integrity_->begin_unfollowed(ticket_);
+      return true;
+    case Effect::kRead:
+    case Effect::kObserve:
+      return !integrity_->checking() ||
+             integrity_->begin_read(ticket_, access_.slba, access_.nlb, attempt_);
+    case Effect::kDeallocate:
+      return lock_ranges();
+    default:
+      return integrity_->begin_change(ticket_, access_.slba, access_.nlb, attempt_);
+  }
+}
+
+bool TrackedCommand::lock_ranges() {
+  auto& locks = integrity_->locks();
+  locked_ = disjoint_locks(ranges_);
+  for (size_t i = 0; i < locked_.size(); ++i) {
+    if (locks.try_lock_exclusive(locked_[i], attempt_)) continue;
+    for (size_t j = 0; j < i; ++j) locks.unlock_exclusive(locked_[j]);
+    locked_.clear();
+    return false;
+  }
+  return true;
+}
+
+void TrackedCommand::begin_anyway(bool stamped) {
+  begun_ = true;
+  if (access_.effect == Effect::kDeallocate) {
+    integrity_->begin_unfollowed(ticket_);
+    integrity_->count_conflict();
+    end_ranges(false);
+  } else if (is_change(access_.effect)) {
+    integrity_->begin_change_anyway(ticket_, access_.slba, access_.nlb);
+  } else {
+    integrity_->count_conflict();
+  }
+  prepare_data(stamped);
+}
+
+void TrackedCommand::prepare_data(bool stamped) {
+  if (access_.effect != Effect::kWrite) return;
+  const uint32_t lba_bytes = integrity_->lba_bytes();
+  const auto whole = static_cast<uint32_t>(std::min<uint64_t>(access_.nlb, bytes_ / lba_bytes));
+  if (stamped) stamp(data_, lba_bytes, access_.slba, whole);
+  integrity_->record_data(ticket_, data_, bytes_);
+}
+
+void TrackedCommand::end_ranges(bool ok) {
+  for (const LbaRange& range : ranges_) {
+    integrity_->set_state(range.slba, range.nlb, ok ? LbaTable::kDeallocated : LbaTable::kUnknown);
+  }
+}
+
+Mismatch TrackedCommand::end(bool ok) {
+  if (!std::exchange(begun_, false)) return {};
+  switch (access_.effect) {
+    case Effect::kNone:
+      break;
+    case Effect::kRead: {
+      Mismatch mismatch;
+      if (!integrity_->end_read(ticket_, ok, data_, bytes_, &mismatch)) return mismatch;
+      break;
+    }
+    case Effect::kObserve:
+      integrity_->end_observe(ticket_);
+      break;
+    case Effect::kWrite:
+      integrity_->end_write(ticket_, ok);
+      break;
+    case Effect::kZero:
+      integrity_->end_change(ticket_, LbaTable::kZeroed, ok);
+      break;
+    case Effect::kUncorrectable:
+      integrity_->end_change(ticket_, LbaTable::kUncorrectable, ok);
+      break;
+    case Effect::kDeallocate:
+      // In spite of a conflict: whatever came before or after, nothing is known.
+      end_ranges(ok && ticket_.held != Ticket::Held::kUnlocked);
+      for (const RangeLocks::Range& range : locked_) {
+        integrity_->locks().unlock_exclusive(range);
+      }
+      integrity_->end_change(ticket_, LbaTable::kUnknown, ok);
+      break;
+    case Effect::kForget:
+      integrity_->invalidate_all();
+      integrity_->end_change(ticket_, LbaTable::kUnknown, ok);
+      break;
+  }
+  return {};
+}
+
+}  // namespace pynvme::verify

@@ -1,0 +1,54 @@
+// One command of a script followed through Integrity, whatever its opcode: what to lock, what to
+// record, what to check at its end. IOWorkers, which know their commands, use Integrity itself.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "spec/command.h"
+#include "verify/effect.h"
+#include "verify/integrity.h"
+
+namespace pynvme::verify {
+
+class TrackedCommand {
+ public:
+  // `data`: the host memory of the command's data, null when it has none or it is not known. It
+  // must stay until the end.
+  TrackedCommand(std::shared_ptr<Integrity> integrity, const spec::Sqe& sqe, uint8_t* data,
+                 uint64_t bytes);
+  // A command that was begun and not ended counts as failed.
+  ~TrackedCommand();
+  TrackedCommand(const TrackedCommand&) = delete;
+  TrackedCommand& operator=(const TrackedCommand&) = delete;
+
+  // Before the command is sent. False: another command is under way for one of its LBAs; the caller
+  // reaps completions and tries again, or goes on with begin_anyway(). `stamped`: a Write gets its
+  // stamps here, when the LBAs are its own and before the CRC.
+  bool begin(bool stamped);
+  void begin_anyway(bool stamped);
+
+  // After its completion, or when it is given up (ok = false).
+  Mismatch end(bool ok);
+
+  const Access& access() const { return access_; }
+
+ private:
+  bool lock();
+  bool lock_ranges();
+  void prepare_data(bool stamped);
+  void end_ranges(bool ok);
+
+  std::shared_ptr<Integrity> integrity_;
+  Access access_;
+  uint8_t* data_;
+  uint64_t bytes_;
+  Attempt attempt_ = Attempt::kFresh;
+  bool begun_ = false;
+  Ticket ticket_;
+  std::vector<LbaRange> ranges_;           // kDeallocate
+  std::vector<RangeLocks::Range> locked_;  // kDeallocate: disjoint; empty when begun anyway
+};
+
+}  // namespace pynvme::verify

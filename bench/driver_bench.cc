@@ -1,8 +1,8 @@
 // What single parts of the driver's loop cost. The loop as a whole is pynvme_null_loop's.
-#include <benchmark/benchmark.h>
-
 #include <cstdint>
 #include <vector>
+
+#include <benchmark/benchmark.h>
 
 #include "base/clock.h"
 #include "base/crc.h"

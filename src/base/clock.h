@@ -1,6 +1,6 @@
-// The one place that asks the machine for the time. A Clock is real (the time-stamp counter, calibrated
-// against CLOCK_MONOTONIC) or manual (moved by its owner: tests and virtual time). Everything else is
-// handed a Clock and calls now_ns().
+// The one place that asks the machine for the time. A Clock is real (the time-stamp counter,
+// calibrated against CLOCK_MONOTONIC) or manual (moved by its owner: tests and virtual time).
+// Everything else is handed a Clock and calls now_ns().
 #pragma once
 
 #include <x86intrin.h>
@@ -29,8 +29,7 @@ class Clock {
       const auto ticks = static_cast<uint128>(__rdtsc() - base_tsc_);
       return base_ns_ + static_cast<uint64_t>((ticks * ns_per_tick_q32_) >> 32);
     }
-    return source_ == Source::kManual ? manual_ns_.load(std::memory_order_relaxed)
-                                      : monotonic_ns();
+    return source_ == Source::kManual ? manual_ns_.load(std::memory_order_relaxed) : monotonic_ns();
   }
 
   // Manual clocks only.
@@ -50,7 +49,8 @@ class Clock {
   std::atomic<uint64_t> manual_ns_{0};
 };
 
-// Wall-clock time in microseconds since 1970: for log lines and time stamps only, never for measuring.
+// Wall-clock time in microseconds since 1970: for log lines and time stamps only, never for
+// measuring.
 uint64_t wall_time_us();
 
 }  // namespace pynvme::base

@@ -1,7 +1,8 @@
 #include "base/clock.h"
 
-#include <gtest/gtest.h>
 #include <time.h>
+
+#include <gtest/gtest.h>
 
 namespace pynvme::base {
 namespace {
@@ -30,11 +31,12 @@ TEST(Clock, RealFollowsClockMonotonic) {
   const auto monotonic = [] {
     timespec now{};
     clock_gettime(CLOCK_MONOTONIC, &now);
-    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000ULL + static_cast<uint64_t>(now.tv_nsec);
+    return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000ULL +
+           static_cast<uint64_t>(now.tv_nsec);
   };
   const Clock& clock = Clock::real();
-  // Bracketed: whatever the machine does in between, the clock's reading lies between the other two,
-  // but for the calibration error, which is far below a millisecond.
+  // Bracketed: whatever the machine does in between, the clock's reading lies between the other
+  // two, but for the calibration error, which is far below a millisecond.
   const uint64_t before = monotonic();
   const uint64_t now = clock.now_ns();
   const uint64_t after = monotonic();

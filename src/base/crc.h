@@ -1,5 +1,5 @@
-// CRC-32C (Castagnoli, reflected, initial value and final XOR all ones): the checksum of every LBA the
-// host remembers. ISA-L where it is installed, the processor's crc32 instruction otherwise.
+// CRC-32C (Castagnoli, reflected, initial value and final XOR all ones): the checksum of every LBA
+// the host remembers. ISA-L where it is installed, the processor's crc32 instruction otherwise.
 #pragma once
 
 #include <cstddef>

@@ -1,11 +1,11 @@
 #include "base/crc.h"
 
-#include <gtest/gtest.h>
-
 #include <array>
 #include <cstdint>
 #include <string_view>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "base/rng.h"
 

@@ -1,5 +1,6 @@
-// Log-linear histogram of latencies in nanoseconds: 128 linear buckets per power of two (error below
-// 0.8 %), the full 64-bit range, one increment per record. Reading it costs time; recording does not.
+// Log-linear histogram of latencies in nanoseconds: 128 linear buckets per power of two (error
+// below 0.8 %), the full 64-bit range, one increment per record. Reading it costs time; recording
+// does not.
 #pragma once
 
 #include <bit>
@@ -47,8 +48,8 @@ class Histogram {
   uint64_t min() const { return min_ == UINT64_MAX ? 0 : min_; }
   uint64_t max() const { return max_; }
   double mean() const;
-  // The value below or at which `percent` per cent of the records lie: the middle of its bucket, never
-  // outside what was recorded; 0 when nothing was.
+  // The value below or at which `percent` per cent of the records lie: the middle of its bucket,
+  // never outside what was recorded; 0 when nothing was.
   double percentile(double percent) const;
   const std::vector<uint64_t>& counts() const { return counts_; }
 

@@ -1,5 +1,6 @@
-// Log lines from C++ to whoever listens (Python's logging, through the bindings). Nothing is printed
-// here; lines wait in a bounded queue until drained, so that any thread may log without the GIL.
+// Log lines from C++ to whoever listens (Python's logging, through the bindings). Nothing is
+// printed here; lines wait in a bounded queue until drained, so that any thread may log without the
+// GIL.
 #pragma once
 
 #include <cstdint>

@@ -1,8 +1,8 @@
 #include "base/log.h"
 
-#include <gtest/gtest.h>
-
 #include <thread>
+
+#include <gtest/gtest.h>
 
 namespace pynvme::base {
 namespace {
@@ -18,6 +18,15 @@ TEST(Log, LinesComeOutInOrderOnce) {
   EXPECT_EQ(lines[1].text, "cid 00ab");
   EXPECT_EQ(lines[1].level, LogLevel::kError);
   EXPECT_TRUE(drain_log().empty());
+}
+
+TEST(Log, SaysWhetherLinesWait) {
+  drain_log();
+  EXPECT_FALSE(log_waits());
+  log(LogLevel::kInfo, "line");
+  EXPECT_TRUE(log_waits());
+  drain_log();
+  EXPECT_FALSE(log_waits());
 }
 
 TEST(Log, WhatDidNotFitIsCounted) {

@@ -1,5 +1,5 @@
-// xoshiro256** seeded through splitmix64: the only random source. Copyable, so that a sequence can be
-// replayed; same seed, same sequence, on every machine.
+// xoshiro256** seeded through splitmix64: the only random source. Copyable, so that a sequence can
+// be replayed; same seed, same sequence, on every machine.
 #pragma once
 
 #include <cstdint>
@@ -30,7 +30,8 @@ class Rng {
     return result;
   }
 
-  // Uniform in [0, bound) by multiply-high: no division, bias below 2^-40 for bounds a device can have.
+  // Uniform in [0, bound) by multiply-high: no division, bias below 2^-40 for bounds a device can
+  // have.
   uint64_t below(uint64_t bound) noexcept {
     return static_cast<uint64_t>((static_cast<Wide>(next()) * bound) >> 64);
   }

@@ -1,5 +1,5 @@
-// A lock for sections of tens of nanoseconds to a few microseconds. Under contention it yields, so that
-// more threads than cores still make progress.
+// A lock for sections of tens of nanoseconds to a few microseconds. Under contention it yields, so
+// that more threads than cores still make progress.
 #pragma once
 
 #include <immintrin.h>

@@ -1,10 +1,10 @@
 #include "base/spinlock.h"
 
-#include <gtest/gtest.h>
-
 #include <mutex>
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 namespace pynvme::base {
 namespace {

@@ -174,6 +174,22 @@ TEST_F(CommandQueueTest, AFullQueueSaysSoAndLosesNothing) {
   EXPECT_EQ(got.cids.size(), 7U);
 }
 
+TEST_F(CommandQueueTest, ReapingEarlyFreesSlotsAndKeepsCompletionsForTheWait) {
+  for (int i = 0; i < 3; ++i) io->send(plain(2));
+  EXPECT_EQ(io->room(), 4U);
+  EXPECT_EQ(io->undelivered(), 0U);
+  fake->complete(1, 1);
+  fake->complete(1, 0);
+  io->reap();
+  EXPECT_TRUE(got.cids.empty());
+  EXPECT_EQ(io->room(), 6U);
+  EXPECT_EQ(io->outstanding(), 1U);
+  EXPECT_EQ(io->undelivered(), 2U);
+  io->wait(2, got);
+  EXPECT_EQ(got.cids, (Cids{1, 0}));
+  EXPECT_EQ(io->undelivered(), 0U);
+}
+
 TEST_F(CommandQueueTest, NothingOutstandingIsAnErrorAtOnce) {
   fake->complete_io = true;
   io->send(plain(2));

@@ -5,7 +5,6 @@
 #include <map>
 #include <mutex>
 #include <set>
-#include <stdexcept>
 #include <utility>
 
 #include "pcie/address.h"
@@ -30,9 +29,6 @@ std::shared_ptr<ssd::Device> Bus::Impl::find(const Address& address) {
       if (device == nullptr) {
         try {
           device = make_embedded_device(address.options);
-        } catch (const std::runtime_error& error) {
-          devices.erase(address.name);
-          throw OpenError("cannot open " + address.name + ": " + error.what());
         } catch (...) {
           devices.erase(address.name);
           throw;

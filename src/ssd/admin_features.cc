@@ -216,7 +216,7 @@ void Admin::apply_features() {
   parts_.features.write_cache = values.write_cache;
   const spec::InterruptCoalescingFeature coalescing{values.interrupt_coalescing};
   parts_.interrupts.set_coalescing(coalescing.thr() + 1U, coalescing.time() * kCoalescingUnitNs);
-  for (uint16_t vector = 0; vector < values.coalescing_disabled.size(); ++vector) {
+  for (uint16_t vector = 0; vector < parts_.interrupts.vectors(); ++vector) {
     parts_.interrupts.set_coalescing_disabled(vector, values.coalescing_disabled[vector]);
   }
   parts_.power.set_transitions(values.apst_enabled, values.apst);

@@ -107,8 +107,9 @@ void set_lba(Config& config, std::string_view key, std::string_view value) {
 void set_mdts(Config& config, std::string_view key, std::string_view value) {
   const auto bytes = bytes_number(value);
   const bool power_of_two = bytes && (*bytes & (*bytes - 1)) == 0;
-  if (!power_of_two || (*bytes != 0 && (*bytes < 4096 || *bytes > 256 * kMiB))) {
-    refuse(key, value, "0 (no limit) or a power of two from 4KiB to 256MiB, such as 128KiB");
+  if (!power_of_two || (*bytes != 0 && (*bytes < 8192 || *bytes > 256 * kMiB))) {
+    // One page of 4 KiB cannot be said: the field would be 0, no limit (NVMe Base 2.0 Figure 275).
+    refuse(key, value, "0 (no limit) or a power of two from 8KiB to 256MiB, such as 128KiB");
   }
   config.mdts_bytes = static_cast<uint32_t>(*bytes);
 }

@@ -62,6 +62,7 @@ TEST(Config, KnowsUnitsOfCapacity) {
   EXPECT_EQ(capacity("1048576"), 1048576);
   EXPECT_EQ(capacity("2MiB"), 2ULL << 20);
   EXPECT_EQ(capacity("4096MB"), 4'096'000'000);
+  EXPECT_EQ(capacity("1GB"), 999'997'440);  // whole units of 4096 bytes
   EXPECT_EQ(capacity("3GiB"), 3ULL << 30);
   EXPECT_EQ(capacity("512GB"), 512'000'000'000);
   EXPECT_EQ(capacity("2TB"), 2'000'000'000'000);
@@ -100,6 +101,7 @@ TEST(Config, RefusesWhatIsOutOfBounds) {
                            "mqes=65536",
                            "mdts=5KiB",
                            "mdts=2048",
+                           "mdts=4096",
                            "mdts=512MiB",
                            "namespaces=0",
                            "namespaces=129",

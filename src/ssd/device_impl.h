@@ -43,7 +43,7 @@ struct BarLayout {
       : vectors(static_cast<uint16_t>(std::min(config.io_queues + 1, 2048))) {
     const uint64_t doorbells = 2ULL * (config.io_queues + 1U) * (4U << config.doorbell_stride);
     table = spec::reg::kDoorbells + round_up(doorbells);
-    pba = table + round_up(vectors * 16U);
+    pba = table + round_up(vectors * 16ULL);
     bytes = std::max<uint64_t>(std::bit_ceil(pba + 4096), 16384);
   }
   static uint64_t round_up(uint64_t n) { return (n + 4095) / 4096 * 4096; }

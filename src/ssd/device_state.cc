@@ -46,7 +46,7 @@ Device::Impl::~Impl() {
   timekeeper_.stop();
   // The process ends, not the power: what was written is kept.
   namespaces_.flush();
-  if (powered_) smart_.power_off(registers_.csts().shst() == spec::Shst::kComplete, now());
+  if (powered_) smart_.power_off(now());
 }
 
 bool Device::Impl::may_run() const {
@@ -116,6 +116,7 @@ void Device::Impl::enable() {
   queues_.open_sq(queues_.sq(0), sq_entries, 0, 0, std::move(sq));
   engine_.start(static_cast<spec::Ams>(registers_.cc().ams()) == spec::Ams::kWrrUrgent);
   ready_at_ns_ = now() + config.ready_ms * 1'000'000ULL;
+  smart_.set_shut_down(false);
 }
 
 void Device::Impl::start_shutdown() {
@@ -136,6 +137,7 @@ void Device::Impl::settle() {
   }
   if (at >= shutdown_at_ns_) {
     registers_.set_shutdown_status(spec::Shst::kComplete);
+    smart_.set_shut_down(true);
     shutdown_at_ns_ = kNever;
   }
 }
@@ -150,11 +152,10 @@ void Device::power_off() {
   const std::lock_guard lock(impl.control_);
   if (!impl.powered_) return;
   impl.settle();
-  const bool shut_down = impl.registers_.csts().shst() == spec::Shst::kComplete;
   impl.powered_ = false;
   impl.reset_function(PciSpace::Reset::kPowerOn);
   impl.namespaces_.power_lost();
-  impl.smart_.power_off(shut_down, impl.now());
+  impl.smart_.power_off(impl.now());
   impl.thermal_.set_powered(false, impl.now());
 }
 

@@ -14,10 +14,10 @@
 namespace pynvme::ssd {
 
 void Engine::pump() {
-  uint32_t seen = pump_requests_.fetch_add(1) + 1;
+  pump_requests_.fetch_add(1);
   for (;;) {
     if (!queues_.pump_lock().try_lock()) return;  // whoever has it looks at the requests once more
-    seen = pump_requests_.load();
+    const uint32_t seen = pump_requests_.load();
     pump_locked();
     queues_.pump_lock().unlock();
     if (pump_requests_.load() == seen) break;

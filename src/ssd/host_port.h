@@ -1,6 +1,6 @@
-// The host as the embedded SSD sees it through its slot: someone who takes interrupt messages. The door
-// that the SSD is plugged into (in-process, vfio-user) implements it. Calls come from whatever thread
-// makes the SSD work and must not call back into the SSD.
+// The host as the embedded SSD sees it through its slot: someone who takes interrupt messages. The
+// door that the SSD is plugged into (in-process, vfio-user) implements it. Calls come from whatever
+// thread makes the SSD work and must not call back into the SSD.
 #pragma once
 
 #include <cstdint>

@@ -25,17 +25,15 @@ Smart::Smart(uint64_t capacity_bytes, std::span<uint8_t> persistent)
     counters_ = Counters{};
     counters_.magic = kMagic;
   }
-  if (counters_.powered != 0) {
-    counters_.powered = 0;
-    add(counters_.unsafe_shutdowns, 1);
-  }
+  if (counters_.power == kInUse) add(counters_.unsafe_shutdowns, 1);
+  counters_.power = kOff;
 }
 
 void Smart::pass_time(uint64_t now_ns) {
   if (now_ns <= passed_ns_) return;
   const uint64_t elapsed = now_ns - passed_ns_;
   passed_ns_ = now_ns;
-  if (get(counters_.powered) == 0) return;
+  if (get(counters_.power) == kOff) return;
   add(counters_.power_on_ns, elapsed);
   if (kelvin_ >= kCriticalKelvin) {
     add(counters_.critical_temperature_ns, elapsed);
@@ -47,15 +45,20 @@ void Smart::pass_time(uint64_t now_ns) {
 void Smart::power_on(uint64_t now_ns) {
   const std::lock_guard guard(lock_);
   pass_time(now_ns);
-  std::atomic_ref(counters_.powered).store(1, std::memory_order_relaxed);
+  std::atomic_ref(counters_.power).store(kInUse, std::memory_order_relaxed);
   add(counters_.power_cycles, 1);
 }
 
-void Smart::power_off(bool after_shutdown, uint64_t now_ns) {
+void Smart::power_off(uint64_t now_ns) {
   const std::lock_guard guard(lock_);
   pass_time(now_ns);
-  std::atomic_ref(counters_.powered).store(0, std::memory_order_relaxed);
-  if (!after_shutdown) add(counters_.unsafe_shutdowns, 1);
+  if (get(counters_.power) == kInUse) add(counters_.unsafe_shutdowns, 1);
+  std::atomic_ref(counters_.power).store(kOff, std::memory_order_relaxed);
+}
+
+void Smart::set_shut_down(bool shut_down) {
+  const std::lock_guard guard(lock_);
+  std::atomic_ref(counters_.power).store(shut_down ? kShutDown : kInUse, std::memory_order_relaxed);
 }
 
 void Smart::set_temperature(uint16_t kelvin, uint64_t now_ns) {

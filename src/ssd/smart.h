@@ -15,14 +15,18 @@ namespace pynvme::ssd {
 class Smart {
  public:
   // persistent: Media::persistent_area(), or empty to keep the counters in memory only. The drive
-  // is without power at first. If the one who left the counters there had not powered it off, that
-  // was an unsafe shutdown.
+  // is without power at first. If the one who left the counters there had neither shut it down nor
+  // powered it off, that was an unsafe shutdown.
   Smart(uint64_t capacity_bytes, std::span<uint8_t> persistent);
   Smart(const Smart&) = delete;
   Smart& operator=(const Smart&) = delete;
 
   void power_on(uint64_t now_ns);
-  void power_off(bool after_shutdown, uint64_t now_ns);
+  // An unsafe shutdown, unless it was announced.
+  void power_off(uint64_t now_ns);
+  // A shutdown has completed, so that the power may go from now on, in whatever state the
+  // controller is; or the controller was enabled again.
+  void set_shut_down(bool shut_down);
 
   // Host Read Commands: Read and Compare; the bytes: those and Verify (NVM Command Set 1.0
   // §4.1.4.2).
@@ -45,10 +49,14 @@ class Smart {
   void fill(spec::SmartLog& log, uint64_t now_ns);
 
  private:
+  static constexpr uint64_t kOff = 0;
+  static constexpr uint64_t kInUse = 1;
+  static constexpr uint64_t kShutDown = 2;
+
   // Little-endian, in the file's persistent area.
   struct Counters {
     uint64_t magic;
-    uint64_t powered;
+    uint64_t power;  // kOff, kInUse, kShutDown
     uint64_t read_commands;
     uint64_t read_sectors;
     uint64_t write_commands;

@@ -72,14 +72,15 @@ TEST(Smart, CountsPowerCyclesAndTimeWithPower) {
   uint64_t now_ns = 1000 * kMinute;
   smart.power_on(now_ns);
   now_ns += 90 * kMinute;
-  smart.power_off(true, now_ns);
+  smart.set_shut_down(true);
+  smart.power_off(now_ns);
   now_ns += 500 * kMinute;  // without power
   smart.power_on(now_ns);
   now_ns += 29 * kMinute;
   EXPECT_EQ(log_of(smart, now_ns).power_on_hours.lo, 1U);
   now_ns += kMinute;
   EXPECT_EQ(log_of(smart, now_ns).power_on_hours.lo, 2U);
-  smart.power_off(false, now_ns);
+  smart.power_off(now_ns);
   smart.power_on(now_ns);
   const spec::SmartLog log = log_of(smart, now_ns);
   EXPECT_EQ(log.power_cycles.lo, 3U);
@@ -106,7 +107,8 @@ TEST(Smart, CountersLiveInThePersistentArea) {
     Smart smart(kCapacity, area);
     smart.power_on(0);
     smart.add_writes(3, 512'000);
-    smart.power_off(true, 60 * kMinute);
+    smart.set_shut_down(true);
+    smart.power_off(60 * kMinute);
   }
   {
     Smart smart(kCapacity, area);

@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "pcie/bus.h"
 #include "pcie/config_space.h"
 #include "spec/pci.h"
 
@@ -23,7 +24,12 @@ constexpr unsigned kMaxVectors = 2048;  // of an MSI-X table
 }  // namespace
 
 std::shared_ptr<ssd::Device> make_embedded_device(std::string_view options) {
-  return std::make_shared<ssd::Device>(ssd::Config::parse(options), base::Clock::real());
+  const auto config = ssd::Config::parse(options);
+  try {
+    return std::make_shared<ssd::Device>(config, base::Clock::real());
+  } catch (const std::runtime_error& error) {  // its media file
+    throw OpenError(error.what());
+  }
 }
 
 EmbeddedFunction::EmbeddedFunction(std::string name, std::shared_ptr<ssd::Device> device)

@@ -1,0 +1,196 @@
+"""`pynvme bench`: how fast the driver and the embedded SSD are on this machine.
+
+Every figure is measured `runs` times, the benchmarks taking turns, so that a drift of the machine's
+speed meets all of them alike; the median is what counts.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TypedDict
+
+import nvme
+
+MIB = 1 << 20
+LBA_BYTES = 512
+IO_LBAS = 4096 // LBA_BYTES
+NULL_LOOP = Path(__file__).absolute().parents[2] / "bench" / "pynvme_null_loop"
+
+
+class Figure(TypedDict):
+    """One line of the result: the median of `runs`."""
+
+    name: str
+    value: float
+    unit: str
+    runs: list[float]
+
+
+class Bed:
+    """An embedded SSD without latency model, its first GiB written by IOWorkers."""
+
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.ssd = nvme.Ssd(latency=0, capacity="4GiB")
+        self.nvme0 = nvme.Controller(self.ssd)
+        self.nvme0n1 = nvme.Namespace(self.nvme0)
+        self.qpair = nvme.Qpair(self.nvme0, 64)
+        self.nvme0n1.ioworker(
+            io_size=128,
+            lba_random=False,
+            read_percentage=0,
+            qdepth=32,
+            region_end=1024 * MIB // LBA_BYTES,
+        ).start().close()
+
+    def close(self) -> None:
+        self.qpair.delete()
+        self.nvme0n1.close()
+
+    def read4k(self, region_bytes: int, verify: bool) -> float:
+        """4 KiB random reads a second of one IOWorker at depth 32."""
+        self.nvme0n1.verify_enable(verify)
+        result = (
+            self.nvme0n1.ioworker(
+                io_size=IO_LBAS,
+                lba_align=IO_LBAS,
+                lba_random=True,
+                read_percentage=100,
+                qdepth=32,
+                region_end=region_bytes // LBA_BYTES,
+                time=self.seconds,
+            )
+            .start()
+            .close()
+        )
+        self.nvme0n1.verify_enable(False)
+        if result.error != 0:
+            raise RuntimeError(f"the IOWorker of the benchmark ended with error {result.error}")
+        return float(result.io_count_read * 1000 / result.mseconds)
+
+    def python_read(self) -> float:
+        """Microseconds for one 4 KiB read from Python, to its completion."""
+        read, qpair = self.nvme0n1.read, self.qpair
+        buf = nvme.Buffer(4096)
+        lbas = range(0, 64 * MIB // LBA_BYTES, IO_LBAS)
+        count = 0
+        end = time.perf_counter() + self.seconds
+        start = now = time.perf_counter()
+        while now < end:
+            for lba in lbas:
+                read(qpair, buf, lba, IO_LBAS).waitdone()
+            count += len(lbas)
+            now = time.perf_counter()
+        return (now - start) * 1e6 / count
+
+
+def null_loop(seconds: float) -> float:
+    """Commands a second of the driver's loop on a device without data."""
+    run = subprocess.run(
+        [NULL_LOOP, str(seconds)], check=True, capture_output=True, text=True, timeout=seconds + 60
+    )
+    return float(run.stdout)
+
+
+@dataclass
+class Benchmark:
+    name: str
+    unit: str
+    what: str
+    run: Callable[[], float]
+    runs: list[float] = field(default_factory=list)
+
+    def figure(self) -> Figure:
+        return {
+            "name": self.name,
+            "value": statistics.median(self.runs),
+            "unit": self.unit,
+            "runs": self.runs,
+        }
+
+
+def benchmarks(bed: Bed) -> list[Benchmark]:
+    """All that can be measured here."""
+    found = [
+        Benchmark(
+            "read4k_iops",
+            "IO/s",
+            "4 KiB random reads over 64 MiB",
+            lambda: bed.read4k(64 * MIB, False),
+        ),
+        Benchmark(
+            "read4k_verify_iops",
+            "IO/s",
+            "the same, all data verified",
+            lambda: bed.read4k(64 * MIB, True),
+        ),
+        Benchmark(
+            "read4k_1g_iops",
+            "IO/s",
+            "4 KiB random reads over 1 GiB",
+            lambda: bed.read4k(1024 * MIB, False),
+        ),
+        Benchmark("python_read_us", "us", "one 4 KiB read from Python", bed.python_read),
+    ]
+    if NULL_LOOP.exists():
+        found.insert(
+            0,
+            Benchmark(
+                "loop_null_iops",
+                "IO/s",
+                "the driver's loop, no data",
+                lambda: null_loop(bed.seconds),
+            ),
+        )
+    return found
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of `pynvme bench`."""
+    parser.add_argument("--json", metavar="FILE", help="write the figures to FILE as well")
+    parser.add_argument("--runs", type=int, default=5, help="measurements a figure (default: 5)")
+    parser.add_argument(
+        "--seconds", type=float, default=1.0, help="time of one measurement (default: 1)"
+    )
+    parser.add_argument("--only", metavar="NAME", action="append", help="this figure; repeatable")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measures, prints a line a figure, and writes the JSON file."""
+    bed = Bed(args.seconds)
+    chosen = benchmarks(bed)
+    if not NULL_LOOP.exists():
+        print("loop_null_iops is left out: it needs the source tree (./pynvme bench)")
+    if args.only:
+        names = [benchmark.name for benchmark in chosen]
+        unknown = sorted(set(args.only) - set(names))
+        if unknown:
+            print(f"no such figure: {', '.join(unknown)}; there are {', '.join(names)}")
+            return 2
+        chosen = [benchmark for benchmark in chosen if benchmark.name in args.only]
+    for turn in range(args.runs):
+        for benchmark in chosen:
+            print(f"\r\033[K  run {turn + 1} of {args.runs}: {benchmark.what}", end="", flush=True)
+            benchmark.runs.append(benchmark.run())
+    print("\r\033[K", end="")
+    for benchmark in chosen:
+        figure = benchmark.figure()
+        low, high = min(benchmark.runs), max(benchmark.runs)
+        digits = 2 if figure["value"] < 1000 else 0
+        print(
+            f"{benchmark.name:20} {figure['value']:>14,.{digits}f} {benchmark.unit:5}"
+            f"{low:>14,.{digits}f} to {high:,.{digits}f}   {benchmark.what}"
+        )
+    if args.json:
+        Path(args.json).write_text(
+            json.dumps([benchmark.figure() for benchmark in chosen], indent=2) + "\n"
+        )
+    bed.close()
+    return 0

@@ -1,0 +1,36 @@
+# The public Buffer: what needs text on top of the C++ class.
+"""Buffer."""
+
+import sys
+
+from nvme import _core
+from nvme.errors import ArgumentError
+from nvme.hexdump import hexdump
+
+
+class _Dump(str):
+    """Text that shows itself as it is at the interactive prompt."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return str(self) if hasattr(sys, "ps1") else super().__repr__()
+
+
+class Buffer(_core.Buffer):
+    __doc__ = _core.Buffer.__doc__
+
+    def dump(self, size: int | None = None) -> str:
+        """Print and return the name and the first `size` bytes (all, when left out) as a hexdump.
+
+        >>> import nvme as d
+        >>> text = d.Buffer(16, "example").dump()
+        example
+        00000000  00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 00   ................
+        """
+        if size is not None and not 0 <= size <= len(self):
+            raise ArgumentError(f"size = {size} is not in 0..{len(self)}, the Buffer '{self.name}'")
+        text = _Dump(f"{self.name}\n{hexdump(self[: len(self) if size is None else size])}")
+        if not hasattr(sys, "ps1"):  # the prompt shows what dump() returns
+            print(text)
+        return text

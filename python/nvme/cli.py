@@ -1,0 +1,105 @@
+# The command line: `pynvme ...` and `python -m nvme.cli ...`; ./pynvme comes here after set-up.
+# What runs scripts is pytest in a process of its own, and its exit code is ours.
+"""Command line of pynvme."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+_DEMO = Path("scripts") / "demo_test.py"
+
+
+def _demo_script() -> Path:
+    """In the repository, or installed with the package."""
+    package = Path(__file__).resolve().parent
+    for root in (package.parents[1], package):
+        if (root / _DEMO).is_file():
+            return root / _DEMO
+    raise FileNotFoundError(f"{_DEMO} is neither in {package.parents[1]} nor in {package}")
+
+
+def _pytest(arguments: Sequence[str]) -> int:
+    command = [sys.executable, "-m", "pytest", *arguments]
+    try:
+        return subprocess.run(command, check=False).returncode
+    except KeyboardInterrupt:
+        return 130  # pytest got the same Ctrl-C and has told what was under way
+
+
+def _demo(args: argparse.Namespace) -> int:
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    script = _demo_script()
+    devices = args.dut or ["sim"]
+    console.rule("[bold]pynvme demo")
+    console.print(f"device   {devices[0]}" + (", the embedded SSD" if devices[0] == "sim" else ""))
+    console.print(f"script   {os.path.relpath(script)}", soft_wrap=True)
+    console.print("what     identify, hello world, verified random IO for ten seconds, trim\n")
+    options = [f"--dut={device}" for device in devices]
+    if args.report:
+        options.append(f"--report={args.report}")
+    if args.seed is not None:
+        options.append(f"--seed={args.seed}")
+    # The demo is the same wherever it is started: no configuration of the folder it happens to be
+    # in.
+    status = _pytest(
+        [
+            str(script), "-v", "--no-header", "-c", os.devnull, f"--rootdir={script.parent}",
+            "-p", "no:cacheprovider", "-o", "log_cli=true", "-o", "log_cli_level=INFO",
+            "-o", "log_cli_format=%(asctime)s %(message)s", "-o", "log_cli_date_format=%H:%M:%S",
+            *options,
+        ]
+    )  # fmt: skip
+    verdict = "[bold green]passed" if status == 0 else f"[bold red]FAILED (exit code {status})"
+    console.print(f"\npynvme demo {verdict}")
+    return status
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command line; the value is the process's exit code."""
+    parser = argparse.ArgumentParser(
+        prog="pynvme", description="Test NVMe devices from Python at the speed of C++."
+    )
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    demo = commands.add_parser(
+        "demo", help="a first test session on the embedded SSD, with a report"
+    )
+    demo.add_argument(
+        "--dut", "--pciaddr", action="append", metavar="DEVICE",
+        help="device under test, which is written to (default: sim, the embedded SSD)",
+    )  # fmt: skip
+    demo.add_argument("--report", metavar="FILE", help="HTML report (default: reports/demo.html)")
+    demo.add_argument("--seed", metavar="N", help="replay a run's random choices")
+    demo.set_defaults(run=_demo)
+
+    commands.add_parser(
+        "test",
+        help="run test scripts with pytest",
+        usage="pynvme test FILE... [pytest options] [--dut DEVICE]",
+    )
+
+    from nvme import bench
+
+    bench_parser = commands.add_parser("bench", help="measure the driver and the embedded SSD")
+    bench.add_arguments(bench_parser)
+    bench_parser.set_defaults(run=bench.run)
+
+    arguments = sys.argv[1:] if argv is None else list(argv)
+    if arguments[:1] == ["test"] and arguments[1:] not in (["-h"], ["--help"]):
+        return _pytest(arguments[1:])  # options and all: they are pytest's
+    args = parser.parse_args(arguments)
+    try:
+        return int(args.run(args))
+    except KeyboardInterrupt:
+        return 130
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,202 @@
+# The public IOWorker: arguments of many shapes become the plain ones of the C++ class, and its
+# figures become the result and the outputs that were asked for.
+"""IOWorker."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from nvme import _core
+from nvme.errors import ArgumentError, ArgumentTypeError
+
+if TYPE_CHECKING:
+    from nvme.namespace import Namespace
+
+
+class DotDict(dict[str, Any]):
+    """A dict whose keys are attributes too."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(f"the result has no {name!r}; it has {', '.join(self)}") from None
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        self[name] = value
+
+    def __delattr__(self, name: str) -> None:
+        del self[name]
+
+
+class IOWorker(_core.IOWorker):
+    """A workload under way; made by Namespace.ioworker()."""
+
+    def __init__(self, namespace: Namespace, **arguments: Any) -> None:
+        outputs = {name: arguments.pop(name) for name in tuple(arguments) if name[:7] == "output_"}
+        self._io_per_second = _output("output_io_per_second", outputs, list)
+        self._percentile_latency = _output("output_percentile_latency", outputs, dict)
+        self._cmdlog_list = _output("output_cmdlog_list", outputs, list)
+        self._op_percentage: dict[int, int] | None = arguments["op_percentage"]
+        self._result: DotDict | None = None
+        sizes = _sizes(arguments.pop("io_size"))
+        super().__init__(
+            namespace,
+            io_size=sizes,
+            lba_align=_aligns(arguments.pop("lba_align")),
+            lba_random=_percentage("lba_random", arguments.pop("lba_random")),
+            op_percentage=_opcodes(arguments.pop("op_percentage")),
+            distribution=_integers("distribution", arguments.pop("distribution") or ()),
+            io_sequence=[tuple(io) for io in arguments.pop("io_sequence") or ()],
+            time=_seconds(arguments.pop("time")),
+            fw_debug=bool(arguments.pop("fw_debug")),
+            cmdlog_count=0 if self._cmdlog_list is None else len(self._cmdlog_list),
+            lba_step=_optional_integer("lba_step", arguments.pop("lba_step")),
+            region_start=arguments.pop("region_start"),
+            region_end=arguments.pop("region_end"),
+            lba_start=arguments.pop("lba_start"),
+            ptype=arguments.pop("ptype"),
+            pvalue=arguments.pop("pvalue"),
+            **{name: _integer(name, value) for name, value in arguments.items()},
+        )
+
+    def start(self) -> IOWorker:
+        """Create the queue and start the thread. Returns self."""
+        self.launch()
+        return self
+
+    def close(self) -> DotDict:
+        """Wait for the end, delete the queue, fill the outputs, and return the result.
+
+        A worker that failed is reported by warnings, and by `error` of the result. Ctrl-C ends it.
+        """
+        if self._result is not None:
+            return self._result
+        result = DotDict(self.wait_result())
+        if self._io_per_second is not None:
+            self._io_per_second[:] = self.io_per_second()
+            result["iops_consistency"] = self.iops_consistency()
+        if self._percentile_latency is not None:
+            for percent in self._percentile_latency:
+                self._percentile_latency[percent] = self.latency_percentile_us(percent)
+            result["latency_distribution"] = self.latency_distribution()
+        if self._cmdlog_list is not None:
+            self._cmdlog_list[:] = self.last_commands()
+        if self._op_percentage is not None:
+            sent = {opcode: self.opcode_count(opcode) for opcode in self._op_percentage}
+            total = sum(sent.values())
+            for opcode, count in sent.items():
+                self._op_percentage[opcode] = round(count * 100 / total) if total else 0
+        self._result = result
+        self._warn(result["error"])
+        return result
+
+    def __enter__(self) -> IOWorker:
+        return self.start()
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self.stop()  # the script failed: do not keep it waiting
+        self.close()
+
+    def _warn(self, error: int) -> None:
+        text, status1, detail = self.failure()
+        level = _script_level()
+        sct, sc = status1 >> 9 & 7, status1 >> 1 & 0xFF
+        if sct or sc:
+            warnings.warn(
+                f"ioworker device respond an ERROR status: {sct:02x}/{sc:02x}"
+                + (f": {detail}" if sct == 7 else ""),
+                UserWarning,
+                stacklevel=level,
+            )
+        if error != 0:
+            warnings.warn(f"ioworker host ERROR {error}: {text}", UserWarning, stacklevel=level)
+
+
+def _script_level() -> int:
+    frame = sys._getframe(1)
+    level = 1
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("nvme."):
+        frame = frame.f_back
+        level += 1
+    return level
+
+
+def _output(name: str, outputs: dict[str, Any], kind: type) -> Any:
+    value = outputs[name]
+    if value is not None and not isinstance(value, kind):
+        raise ArgumentTypeError(f"{name} must be a {kind.__name__}, not {type(value).__name__}")
+    return value
+
+
+def _integer(name: str, value: Any) -> int:
+    try:
+        number = value.__index__()
+    except AttributeError:
+        raise ArgumentTypeError(
+            f"{name} must be an integer, not {type(value).__name__} ({value!r})"
+        ) from None
+    if not -(2**63) <= number < 2**63:
+        raise ArgumentError(f"{name} = {value!r} does not fit into 64 bits")
+    return int(number)
+
+
+def _optional_integer(name: str, value: Any) -> int | None:
+    return None if value is None else _integer(name, value)
+
+
+def _integers(name: str, values: Iterable[Any]) -> list[int]:
+    return [_integer(name, value) for value in values]
+
+
+def _sizes(io_size: Any) -> list[tuple[int, int]]:
+    if isinstance(io_size, Mapping):
+        return [(_integer("io_size", n), _integer("io_size", r)) for n, r in io_size.items()]
+    if isinstance(io_size, Iterable) and not isinstance(io_size, str | bytes):
+        # A size that is listed twice comes twice as often.
+        return list(Counter(_integers("io_size", io_size)).items())
+    return [(_integer("io_size", io_size), 1)]
+
+
+def _aligns(lba_align: Any) -> list[int]:
+    if lba_align is None:
+        return []
+    if isinstance(lba_align, Iterable):
+        return _integers("lba_align", lba_align)
+    return [_integer("lba_align", lba_align)]
+
+
+def _percentage(name: str, value: Any) -> int:
+    if isinstance(value, bool):
+        return 100 if value else 0
+    return _integer(name, value)
+
+
+def _opcodes(op_percentage: Any) -> list[tuple[int, int]]:
+    if op_percentage is None:
+        return []
+    if not isinstance(op_percentage, dict):
+        raise ArgumentTypeError("op_percentage must be a dict {opcode: per cent}")
+    mix = []
+    for opcode, percent in op_percentage.items():
+        if not 0 <= _integer("opcode", opcode) <= 0xFF:
+            raise ArgumentError(f"op_percentage: opcode {opcode!r} is not in 0..255")
+        mix.append((int(opcode), _integer("op_percentage", percent)))
+    return mix
+
+
+def _seconds(value: Any) -> float:
+    if not isinstance(value, int | float):
+        raise ArgumentTypeError(f"time must be a number of seconds, not {type(value).__name__}")
+    return float(value)

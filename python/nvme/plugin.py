@@ -1,0 +1,198 @@
+# The pytest plugin, found through its entry point. pytest imports this file in every project of the
+# environment, so nothing else of the package is imported, and no device opened, before a test asks
+# for
+# one: a project that does not use pynvme sees three more options and no other difference.
+"""pytest plugin: options, fixtures, seeds, durations and the report's summary."""
+
+from __future__ import annotations
+
+import logging
+import random
+import time
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    import nvme
+
+_FIXTURES = frozenset(
+    ("pciaddr", "buf", "pcie", "nvme0", "nvme0n1", "qpair", "subsystem", "verify", "aer")
+)
+_SEED = pytest.StashKey[int]()
+_STARTED = pytest.StashKey[float]()
+_log = logging.getLogger("nvme.plugin")
+
+AerCallback = Callable[..., object]
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("nvme", "pynvme: tests of NVMe devices")
+    group.addoption(
+        "--pciaddr",
+        "--dut",
+        action="append",
+        dest="nvme_duts",
+        metavar="ADDRESS",
+        help="device under test: sim, sim:key=value,..., 01:00.0; may be repeated, the first one "
+        "is what the fixtures open (default: sim, the embedded SSD)",
+    )
+    options: dict[str, dict[str, Any]] = {
+        "--seed": {
+            "dest": "nvme_seed",
+            "type": lambda text: int(text, 0),
+            "metavar": "N",
+            "help": "seed of every random choice of each test that uses a device (default: a fresh "
+            "one for each test; it is in the log)",
+        },
+        "--report": {
+            "dest": "nvme_report",
+            "metavar": "FILE",
+            "help": "where scripts that make an HTML report write it",
+        },
+    }
+    for name, description in options.items():
+        try:
+            group.addoption(name, **description)
+        except ValueError as error:  # another plugin has an option of this name: it keeps it
+            _log.debug("%s", error)
+
+
+def _uses_nvme(item: pytest.Item) -> bool:
+    if not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+        return True
+    module = getattr(item, "module", None)
+    return (
+        any(
+            getattr(value, "__name__", "") == "nvme"
+            or str(getattr(value, "__module__", "")) == "nvme"
+            for value in vars(module).values()
+        )
+        if module is not None
+        else False
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    if not _uses_nvme(item):
+        return
+    import nvme
+
+    logging.getLogger("nvme").setLevel(logging.INFO)
+    seed = item.config.getoption("nvme_seed", None)
+    if seed is None:
+        seed = random.SystemRandom().getrandbits(32)
+    nvme.srand(seed)
+    item.stash[_SEED] = seed
+    item.stash[_STARTED] = time.monotonic()
+    _log.info("%s: seed 0x%08x, replay with --seed 0x%08x", item.nodeid, seed, seed)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item) -> None:
+    started = item.stash.get(_STARTED, None)
+    if started is not None:
+        _log.info("test duration: %.3f sec", time.monotonic() - started)
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    outcome: Any = yield
+    report: pytest.TestReport = outcome.get_result()
+    setattr(item, "rep_" + report.when, report)
+    if report.failed and _SEED in item.stash:
+        seed = item.stash[_SEED]
+        report.sections.append(("pynvme", f"seed 0x{seed:08x}; replay with --seed 0x{seed:08x}"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    import sys
+
+    report_module = sys.modules.get("nvme.report")  # loaded by a script that makes a report, only
+    if report_module is None:
+        return
+    for report in report_module.saved:
+        terminalreporter.section("pynvme report")
+        terminalreporter.write_line(report.text(terminalreporter.hasmarkup))
+
+
+@pytest.fixture(scope="session")
+def pciaddr(pytestconfig: pytest.Config) -> str:
+    """Address of the device under test: the first --pciaddr or --dut, or `sim`."""
+    duts = pytestconfig.getoption("nvme_duts") or ["sim"]
+    _log.info("running tests on DUT %s", duts[0])
+    return str(duts[0])
+
+
+@pytest.fixture(scope="session")
+def buf() -> nvme.Buffer:
+    """A 4 KiB buffer for the whole session."""
+    import nvme
+
+    return nvme.Buffer(4096, "pynvme buffer")
+
+
+@pytest.fixture
+def pcie(pciaddr: str) -> Iterator[nvme.Pcie]:
+    """The device under test as a PCIe function; closed at the end of the test."""
+    import nvme
+
+    function = nvme.Pcie(pciaddr)
+    yield function
+    function.close()
+
+
+@pytest.fixture
+def nvme0(pcie: nvme.Pcie) -> nvme.Controller:
+    """The controller under test, initialised."""
+    import nvme
+
+    return nvme.Controller(pcie)
+
+
+@pytest.fixture
+def nvme0n1(nvme0: nvme.Controller) -> Iterator[nvme.Namespace]:
+    """Namespace 1 of the controller under test."""
+    import nvme
+
+    namespace = nvme.Namespace(nvme0, 1)
+    yield namespace
+    namespace.close()
+
+
+@pytest.fixture
+def qpair(nvme0: nvme.Controller) -> Iterator[nvme.Qpair]:
+    """An IO queue pair as deep as the controller and pynvme allow."""
+    import nvme
+
+    pair = nvme.Qpair(nvme0, min(1024, (nvme0.cap & 0xFFFF) + 1))
+    yield pair
+    pair.delete()
+
+
+@pytest.fixture
+def subsystem(nvme0: nvme.Controller) -> nvme.Subsystem:
+    """The NVM subsystem of the controller under test."""
+    import nvme
+
+    return nvme.Subsystem(nvme0)
+
+
+@pytest.fixture
+def verify(nvme0n1: nvme.Namespace) -> Iterator[bool]:
+    """Check the data of every read of this test; the value says whether that is possible."""
+    yield nvme0n1.verify_enable(True)
+    nvme0n1.verify_enable(False)
+
+
+@pytest.fixture
+def aer(nvme0: nvme.Controller) -> Iterator[Callable[[AerCallback], None]]:
+    """`aer(cb)`: cb is called for every asynchronous event until the end of the test."""
+
+    def register(callback: AerCallback) -> None:
+        nvme0.aer(cb=callback)
+
+    yield register
+    nvme0.aer(cb=None)

@@ -1,0 +1,44 @@
+# Embedded SSDs made by scripts: one's keyword arguments become the configuration text that
+# "sim:..." addresses use, so that there is one parser.
+"""Ssd."""
+
+from nvme import _core
+from nvme.errors import ArgumentError
+
+
+def _free_address() -> str:
+    taken = {name.removeprefix("0000:") for name in _core.bus_names()}
+    for bus in range(0xF0, 0x100):
+        for device in range(32):
+            address = f"{bus:02x}:{device:02x}.0"
+            if address not in taken:
+                return address
+    raise ArgumentError("no free address is left on the virtual bus, f0:00.0 to ff:1f.0")
+
+
+class Ssd(_core.Ssd):
+    """An embedded SSD, plugged in at a PCI address of the virtual bus.
+
+    Args:
+        addr: where, for example "01:00.0"; a free address is chosen when it is left out
+        config: what it is like, by the keys of a "sim:key=value,..." address, for example
+            capacity="1GB", lba=4096, queues=4, mqes=63, mdts=65536, latency=0, model="my drive"
+
+    The data live as long as the object or something that has it open (or in a file:
+    file="/tmp/ssd"). Pcie(ssd) and Controller(ssd) open it, and so does its address.
+
+    >>> import nvme as d
+    >>> ssd = d.Ssd(capacity="1GB", lba=4096, latency=0)
+    >>> nvme0 = d.Controller(ssd)
+    >>> d.Namespace(nvme0).sector_size
+    4096
+    >>> nvme0.close()
+    """
+
+    def __init__(self, addr: str | bytes | None = None, **config: object) -> None:
+        text = addr.decode() if isinstance(addr, bytes) else addr
+        for key, value in config.items():
+            if "," in str(value):
+                raise ArgumentError(f"{key} = {value!r} must not hold a comma")
+        options = ",".join(f"{key}={value}" for key, value in config.items())
+        super().__init__(text or _free_address(), options)

@@ -1,0 +1,79 @@
+# The public Subsystem: power and resets of everything behind a controller.
+"""Subsystem."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from nvme import _core
+from nvme.controller import Controller
+from nvme.errors import ArgumentError
+
+
+class Subsystem:
+    """An NVM subsystem: its power, its shutdown, its reset.
+
+    Args:
+        nvme: a Controller of it
+        poweron_cb, poweroff_cb: called with no arguments to switch the power (of a power module,
+            for example); without them an embedded SSD loses power for real: what its volatile write
+            cache held is gone
+
+    Controller.reset() is required after poweron(), power_cycle() and reset().
+
+    >>> import nvme as d
+    >>> nvme0 = d.Controller("sim")
+    >>> subsystem = d.Subsystem(nvme0)
+    >>> subsystem.shutdown_notify()
+    >>> subsystem.power_cycle(0)
+    >>> nvme0.reset()
+    >>> nvme0.close()
+    """
+
+    def __init__(
+        self,
+        nvme: Controller,
+        poweron_cb: Callable[[], object] | None = None,
+        poweroff_cb: Callable[[], object] | None = None,
+    ) -> None:
+        if not isinstance(nvme, _core.Controller):
+            raise ArgumentError(f"nvme must be a Controller, not {type(nvme).__name__}")
+        self._nvme = nvme
+        self._poweron_cb = poweron_cb
+        self._poweroff_cb = poweroff_cb
+
+    def poweroff(self) -> None:
+        """Take the power away, suddenly unless shutdown_notify() came before."""
+        if self._poweroff_cb is None:
+            _core.controller_power_off(self._nvme)
+            return
+        _core.controller_forget_data(self._nvme)
+        self._poweroff_cb()
+
+    def poweron(self) -> None:
+        """Give the power back. Controller.reset() comes next."""
+        if self._poweron_cb is None:
+            _core.controller_power_on(self._nvme)
+            return
+        self._poweron_cb()
+
+    def power_cycle(self, sec: float = 10) -> None:
+        """Power off, `sec` seconds later on again. Controller.reset() comes next."""
+        self.poweroff()
+        time.sleep(sec)
+        self.poweron()
+
+    def shutdown_notify(self, abrupt: bool = False) -> None:
+        """Shutdown notification (CC.SHN), and wait for CSTS.SHST (NVMe Base 2.0 §3.6).
+
+        Raises NvmeShutdownStatusTimeoutError when the controller does not finish in time.
+        """
+        _core.controller_shutdown(self._nvme, abrupt)
+
+    def reset(self) -> None:
+        """NVM Subsystem Reset by NSSR.NSSRC. Controller.reset() comes next.
+
+        AssertionError where CAP.NSSRS says it is not supported.
+        """
+        _core.controller_subsystem_reset(self._nvme)

@@ -1,0 +1,51 @@
+// nvme.Buffer: DMA memory with the pattern, index and slice rules of the public API.
+#pragma once
+
+#include <algorithm>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <nanobind/nanobind.h>
+
+#include "pcie/dma_memory.h"
+
+namespace pynvme::bindings {
+
+// What commands keep alive: the memory may outlive the Python object.
+struct BufferMemory {
+  pcie::DmaBlock block;
+  std::atomic<uint32_t> stamped_writes{0};  // under way; see command.h
+};
+
+class Buffer {
+ public:
+  Buffer(uint64_t size, std::string name, uint64_t pvalue, uint64_t ptype);
+
+  const std::shared_ptr<BufferMemory>& memory() const { return memory_; }
+  const std::string& name() const { return name_; }
+  void set_name(std::string name) { name_ = std::move(name); }
+  uint64_t offset() const { return offset_; }
+  void set_offset(uint64_t offset);
+  // Bytes from the offset on that belong to the buffer, and are transferred.
+  uint64_t size() const { return std::min(size_, allocated_ - offset_); }
+  void set_size(uint64_t size);
+  // Memory is allocated in pages, so a short buffer may take a longer transfer unharmed.
+  uint64_t room() const { return memory_->block.size() - offset_; }
+  uint8_t* data() const { return memory_->block.data() + offset_; }
+  uint64_t phys_addr() const { return memory_->block.iova() + offset_; }
+
+ private:
+  std::shared_ptr<BufferMemory> memory_;
+  std::string name_;
+  uint64_t allocated_;
+  uint64_t size_;
+  uint64_t offset_ = 0;
+};
+
+// The process's random source, seeded by srand().
+void seed_random(uint64_t seed);
+uint64_t random_u64();
+
+}  // namespace pynvme::bindings

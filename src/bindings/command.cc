@@ -1,0 +1,161 @@
+#include "bindings/command.h"
+
+#include <cstdio>
+#include <string>
+#include <utility>
+
+#include <nanobind/stl/string.h>
+
+#include "base/log.h"
+#include "bindings/controller.h"
+#include "bindings/errors.h"
+#include "spec/status.h"
+
+namespace nb = nanobind;
+
+namespace pynvme::bindings {
+namespace {
+
+thread_local int deliveries = 0;
+
+std::string format(const char* pattern, unsigned a, unsigned b = 0) {
+  char text[96];
+  // The patterns are constants of this file.
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+  snprintf(text, sizeof(text), pattern, a, b);
+#pragma GCC diagnostic pop
+  return text;
+}
+
+// Counts a thread in and out of a queue; with the GIL.
+class Busy {
+ public:
+  explicit Busy(uint32_t& count) : count_(count) { ++count_; }
+  ~Busy() { --count_; }
+  Busy(const Busy&) = delete;
+  Busy& operator=(const Busy&) = delete;
+
+ private:
+  uint32_t& count_;
+};
+
+}  // namespace
+
+void CommandContext::on_complete(const driver::Command&, spec::Cqe& cqe) noexcept {
+  const bool ok = cqe.ok();
+  release_buffer();
+  if (formats && ok) formats->fetch_add(1, std::memory_order_relaxed);
+  if (!tracked) return;
+  mismatch = tracked->end(ok);
+  if (!mismatch) return;
+  cqe.status = spec::with_phase(
+      spec::make_status(spec::sct::kVendor, spec::sc::kDataVerifyMismatch), cqe.phase());
+}
+
+void CommandContext::release_buffer() noexcept {
+  if (stamped) stamped->stamped_writes.fetch_sub(1, std::memory_order_relaxed);
+  stamped.reset();
+}
+
+bool delivering() { return deliveries != 0; }
+
+void ScriptDelivery::deliver(driver::Finished& finished) {
+  auto* context = static_cast<CommandContext*>(finished.hook.get());
+  const spec::Cqe& cqe = finished.cqe;
+  const bool called = context != nullptr && context->callback != nullptr;
+  if (cqe.ok() && !called && !finished.async_event) [[likely]]
+    return;
+
+  if (PythonWait* const wait = PythonWait::current()) wait->acquire();
+  ++deliveries;
+  std::exception_ptr raised;  // a warning that is an error must not cost the script its callback
+  try {
+    if (finished.timed_out) warn(format("drive timeout: qpair: %d, cid: %d", sqid_, finished.cid));
+    if (!cqe.ok()) {
+      std::string text = format("ERROR status: %02x/%02x", cqe.sct(), cqe.sc());
+      if (context != nullptr && context->mismatch) text += ": " + context->mismatch.text();
+      warn(text);
+    } else if (finished.async_event) {
+      warn(format("AER notification is triggered: 0x%x", cqe.cdw0));
+    }
+  } catch (...) {
+    raised = std::current_exception();
+  }
+  try {
+    if (called) {
+      context->callback->call(cqe);
+    } else if (finished.async_event && cqe.ok() && controller_.aer_owner != nullptr) {
+      controller_.aer_owner->call_aer_callback(cqe);
+    }
+  } catch (...) {
+    --deliveries;
+    throw;
+  }
+  --deliveries;
+  if (raised) std::rethrow_exception(raised);
+}
+
+driver::DataBuffer data_of(const Buffer* buffer, uint64_t bytes, const char* what) {
+  if (bytes == 0) return {};
+  if (buffer == nullptr) throw_argument_error(std::string(what) + " needs a Buffer, not None");
+  if (bytes > buffer->size()) {
+    throw_argument_error(std::string(what) + " transfers " + std::to_string(bytes) +
+                         " bytes, but the Buffer '" + buffer->name() + "' has " +
+                         std::to_string(buffer->size()) +
+                         " from its offset on. Nothing was sent; use a larger Buffer.");
+  }
+  return {buffer->phys_addr(), buffer->data(), bytes, buffer->memory()};
+}
+
+driver::DataBuffer all_data_of(const Buffer* buffer) {
+  if (buffer == nullptr) return {};
+  return {buffer->phys_addr(), buffer->data(), buffer->size(), buffer->memory()};
+}
+
+uint32_t wait_done(OpenController& controller, driver::CommandQueue& queue, uint32_t expected,
+                   uint32_t& busy) {
+  uint32_t cdw0 = 0;
+  {
+    // The embedded SSD has mostly completed the command inside the doorbell: then the GIL stays.
+    // Nobody else may be at the queue for a look at it.
+    const bool ready = busy == 0 && queue.pair().cq().ready();
+    const Busy counted(busy);
+    const PythonWait wait(ready ? PythonWait::Start::kWithGil : PythonWait::Start::kWithoutGil);
+    ScriptDelivery delivery(controller, queue.pair().id());
+    try {
+      cdw0 = queue.wait(expected, delivery);
+    } catch (...) {
+      if (PythonWait* const current = PythonWait::current()) current->acquire();
+      drop_leftovers();
+      pass_on_log();
+      throw;
+    }
+  }
+  drop_leftovers();
+  pass_on_log();
+  return cdw0;
+}
+
+spec::Cqe execute(OpenController& controller, driver::Command command) {
+  spec::Cqe cqe;
+  {
+    const Busy counted(controller.admin_busy);
+    const PythonWait wait;
+    cqe = controller.driver().admin().execute(std::move(command));
+  }
+  pass_on_log();
+  return cqe;
+}
+
+void pass_on_log() {
+  if (!base::log_waits()) [[likely]]
+    return;
+  static constexpr int kLevels[] = {10, 20, 30, 40};  // logging.DEBUG .. ERROR
+  const nb::object logger = nb::module_::import_("logging").attr("getLogger")("nvme");
+  for (const auto& line : base::drain_log()) {
+    logger.attr("log")(kLevels[static_cast<size_t>(line.level)], "%s", line.text);
+  }
+}
+
+}  // namespace pynvme::bindings

@@ -1,0 +1,307 @@
+#include "bindings/controller.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include <nanobind/stl/pair.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "bindings/bind.h"
+#include "bindings/buffer.h"
+#include "bindings/command.h"
+#include "bindings/errors.h"
+#include "bindings/int_arg.h"
+#include "bindings/pcie.h"
+#include "driver/admin_commands.h"
+#include "driver/cmdlog_text.h"
+#include "spec/opcode.h"
+#include "verify/effect.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;  // NOLINT(google-build-using-namespace): argument names
+
+namespace pynvme::bindings {
+namespace {
+
+// A controller without MDTS is still bounded by the 65536 LBAs of one command.
+constexpr uint64_t kUnlimitedTransferBytes = 65536ULL * 512;
+
+uint32_t register_offset(const Controller& self, const IntArg& offset) {
+  const uint64_t size = self.driver().function().bar_size(0);
+  const uint64_t at = offset.u64("offset");
+  if (at + 4 > size) {
+    throw nb::index_error(("register offset " + std::to_string(at) + " is outside of BAR0, " +
+                           std::to_string(size) + " bytes")
+                              .c_str());
+  }
+  if (at % 4 != 0)
+    throw_argument_error("register offset " + std::to_string(at) + " is not a multiple of 4");
+  return static_cast<uint32_t>(at);
+}
+
+// A sequence of the driver that waits for the device.
+template <class Steps>
+void run(Controller& self, Steps steps) {
+  const auto driver = self.open().shared_driver();
+  {
+    ++self.open().admin_busy;
+    const PythonWait wait;
+    try {
+      steps(*driver);
+    } catch (...) {
+      if (PythonWait* const current = PythonWait::current()) current->acquire();
+      --self.open().admin_busy;
+      pass_on_log();
+      throw;
+    }
+  }
+  --self.open().admin_busy;
+  pass_on_log();
+}
+
+void initialise(Controller& self) {
+  run(self, [](driver::Controller& driver) { driver.initialise(); });
+  self.open().aers_sent = std::min<uint32_t>(driver::Controller::kMaxAsyncEvents,
+                                             self.driver().identify_data().aerl + 1U);
+  self.open().cleanly_shut_down = false;
+}
+
+std::pair<uint32_t, uint16_t> execute_command(Controller& self, const IntArg& opcode, Buffer* buf,
+                                              const IntArg& nsid, const IntArg& cdw10,
+                                              const IntArg& cdw11, const IntArg& cdw14) {
+  driver::Command command;
+  command.sqe.opcode = opcode.u8("opcode");
+  command.sqe.nsid = nsid.u32("nsid");
+  command.sqe.cdw10 = cdw10.u32("cdw10");
+  command.sqe.cdw11 = cdw11.u32("cdw11");
+  command.sqe.cdw14 = cdw14.u32("cdw14");
+  command.data = all_data_of(buf);
+  const bool erases = verify::admin_command_erases(command.sqe);
+  const spec::Cqe cqe = execute(self.open(), std::move(command));
+  if (erases && cqe.ok()) self.open().formats().fetch_add(1, std::memory_order_relaxed);
+  return {cqe.cdw0, cqe.status};
+}
+
+std::string cmdlog_text(const std::vector<driver::LoggedCommand>& commands) {
+  std::string text;
+  for (const auto& command : commands) text += driver::logged_text(command) + "\n";
+  return text;
+}
+
+int traverse(PyObject* self, visitproc visit, void* arg) noexcept {
+  Py_VISIT(Py_TYPE(self));
+  if (!nb::inst_ready(self)) return 0;
+  return nb::inst_ptr<Controller>(self)->traverse(visit, arg);
+}
+
+int clear(PyObject* self) noexcept {
+  if (nb::inst_ready(self)) nb::inst_ptr<Controller>(self)->clear();
+  return 0;
+}
+
+PyType_Slot slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(traverse)},
+                       {Py_tp_clear, reinterpret_cast<void*>(clear)},
+                       {0, nullptr}};
+
+}  // namespace
+
+Controller::Controller(const std::shared_ptr<OpenDevice>& device)
+    : open_(device->controller(device)), callbacks_(std::make_shared<CallbackList>()) {}
+
+Controller::~Controller() {
+  if (open_->aer_owner == this) open_->aer_owner = nullptr;
+}
+
+void Controller::send(driver::Command command, nb::handle callback) {
+  if (command.sqe.opcode == spec::admin::kAsyncEventRequest) {
+    if (!callback.is_none()) async_events(callback);
+    driver().admin().send(std::move(command));
+    return;
+  }
+  const bool erases = verify::admin_command_erases(command.sqe);
+  if (erases || !callback.is_none()) {
+    auto context = std::make_shared<CommandContext>();
+    context->callback = Callback::make(callback, callbacks_);
+    if (erases) context->formats = open_->shared_formats();
+    command.hook = std::move(context);
+  }
+  driver().admin().send(std::move(command));
+}
+
+uint32_t Controller::wait_done(uint32_t expected) {
+  return bindings::wait_done(*open_, driver().admin(), expected, open_->admin_busy);
+}
+
+void Controller::async_events(nb::handle callback) {
+  aer_whole_cqe_ = !callback.is_none() && takes_whole_cqe(callback);
+  aer_callback_ = nb::borrow(callback);
+  open_->aer_owner = callback.is_none() ? nullptr : this;
+  if (callback.is_none()) aer_callback_.reset();
+}
+
+void Controller::call_aer_callback(const spec::Cqe& cqe) const {
+  const nb::object callable = aer_callback_;  // it may take itself away
+  if (callable.is_valid()) call_callback(callable, aer_whole_cqe_, cqe);
+}
+
+int Controller::traverse(visitproc visit, void* arg) {
+  Py_VISIT(aer_callback_.ptr());
+  return callbacks_->traverse(visit, arg);
+}
+
+void Controller::clear() {
+  if (open_->aer_owner == this) open_->aer_owner = nullptr;
+  aer_callback_.reset();
+  callbacks_->clear();
+}
+
+void bind_controller(nb::module_& m) {
+  nb::class_<Controller> controller(m, "Controller", nb::type_slots(slots),
+                                    nb::is_weak_referenceable());
+  controller
+      .def(
+          "__init__",
+          [](Controller* self, const Pcie& pcie) { new (self) Controller(pcie.device()); },
+          "pcie"_a)
+      .def(
+          "__init__",
+          [](Controller* self, const std::string& address) {
+            new (self) Controller(OpenDevice::open(address));
+          },
+          "addr"_a)
+      .def(
+          "__getitem__",
+          [](Controller& self, const IntArg& offset) {
+            return self.driver().read32(register_offset(self, offset));
+          },
+          "offset"_a, nb::sig("def __getitem__(self, offset: int, /) -> int"),
+          "A controller register, 32 bits, by its offset in BAR0 (NVMe Base 2.0 §3.1.3), a "
+          "multiple of\n"
+          "4. SystemError when the device is gone: all registers read all ones.")
+      .def(
+          "__setitem__",
+          [](Controller& self, const IntArg& offset, const IntArg& value) {
+            self.driver().write32(register_offset(self, offset), value.u32("register value"));
+          },
+          "offset"_a, "value"_a,
+          nb::sig("def __setitem__(self, offset: int, value: int, /) -> None"))
+      .def_prop_ro(
+          "cap", [](Controller& self) { return self.driver().read64(0); },
+          "Controller Capabilities, all 64 bits (CAP, NVMe Base 2.0 §3.1.3.1).")
+      .def_prop_ro(
+          "mdts",
+          [](Controller& self) {
+            const uint64_t bytes = self.driver().mdts_bytes();
+            return bytes == 0 ? kUnlimitedTransferBytes : bytes;
+          },
+          "Maximum Data Transfer Size in bytes; 32 MiB when the controller sets no limit.")
+      .def_prop_rw(
+          "timeout", [](Controller& self) { return self.driver().timeout_ms(); },
+          [](Controller& self, const IntArg& ms) {
+            self.driver().set_timeout_ms(static_cast<uint32_t>(ms.in("timeout", 1, UINT32_MAX)));
+          },
+          "Milliseconds a command may take before the driver gives it up; 10000 at first.",
+          nb::for_setter(nb::sig("def timeout(self, value: int, /) -> None")))
+      .def_prop_ro(
+          "addr", [](Controller& self) { return self.open().device()->address(); },
+          "The address of the device under test.")
+      .def_prop_ro(
+          "latest_cid", [](Controller& self) { return self.driver().admin().latest_cid(); },
+          "Command Identifier of the admin command that was sent last.")
+      .def_prop_ro(
+          "latest_latency",
+          [](Controller& self) {
+            return static_cast<double>(self.driver().admin().latest_latency_ns()) / 1000;
+          },
+          "Latency in microseconds of the admin command that was delivered last.")
+      .def(
+          "init_adminq",
+          [](Controller& self) {
+            run(self, [](driver::Controller& driver) { driver.init_admin_queue(); });
+            self.open().aers_sent = 0;
+          },
+          "Set up the admin queue (AQA, ASQ, ACQ) and interrupts; CC.EN must be 0. For a\n"
+          "nvme_init_func.")
+      .def(
+          "init_ns",
+          [](Controller& self) {
+            run(self, [](driver::Controller& driver) {
+              driver.identify();
+              driver.init_namespaces();
+            });
+          },
+          "Identify the controller and its active namespaces. For a nvme_init_func.")
+      .def(
+          "init_queues",
+          [](Controller& self, const IntArg& cdw0) { self.driver().init_queues(cdw0.u32("cdw0")); },
+          "cdw0"_a,
+          "Say how many IO queues there are: cdw0 of Get or Set Features, Number of Queues (07h). "
+          "For\n"
+          "a nvme_init_func.")
+      .def(
+          "waitdone",
+          [](Controller& self, const IntArg& expected) {
+            return self.wait_done(static_cast<uint32_t>(expected.in("expected", 0, 65535)));
+          },
+          "expected"_a = 1,
+          R"(Wait for admin commands; their callbacks run in here. Returns cdw0 of the last one.
+
+Args:
+    expected: how many; AERs that arrive come on top
+
+Raises TimeoutError at once when nothing is outstanding that could complete.
+
+>>> import nvme as d
+>>> nvme0 = d.Controller("sim")
+>>> queues = nvme0.getfeatures(7).waitdone()
+>>> nvme0.close()
+)")
+      .def(
+          "cmdname",
+          [](Controller&, const IntArg& opcode) {
+            return spec::admin_command_name(opcode.u8("opcode"));
+          },
+          "opcode"_a, "Name of an admin command.")
+      .def(
+          "close", [](Controller& self) { self.open().device()->close(); },
+          "Give the device up: IOWorkers are stopped, queues deleted, the controller shut down.");
+  bind_admin_commands(controller);
+
+  // What python/nvme/controller.py and subsystem.py build on.
+  m.def("controller_initialise", initialise);
+  m.def("controller_disable",
+        [](Controller& self) { run(self, [](driver::Controller& driver) { driver.disable(); }); });
+  m.def("controller_subsystem_reset", [](Controller& self) {
+    run(self, [](driver::Controller& driver) { driver.subsystem_reset(); });
+  });
+  m.def("controller_shutdown", [](Controller& self, bool abrupt) {
+    run(self, [abrupt](driver::Controller& driver) { driver.shutdown(abrupt); });
+    self.open().cleanly_shut_down = !abrupt;
+  });
+  m.def("controller_power_off", [](Controller& self) {
+    run(self, [](driver::Controller& driver) { driver.power_off(); });
+    // What was in the volatile write cache is gone, unless a normal shutdown wrote it.
+    if (!self.open().cleanly_shut_down) self.open().forget_data();
+  });
+  m.def("controller_power_on",
+        [](Controller& self) { run(self, [](driver::Controller& driver) { driver.power_on(); }); });
+  m.def("controller_forget_data", [](Controller& self) { self.open().forget_data(); });
+  m.def(
+      "controller_async_events",
+      [](Controller& self, nb::object callback) { self.async_events(callback); }, "nvme"_a,
+      "callback"_a.none());
+  m.def("controller_execute", execute_command, "nvme"_a, "opcode"_a, "buf"_a.none(), "nsid"_a = 0,
+        "cdw10"_a = 0, "cdw11"_a = 0, "cdw14"_a = 0,
+        "Send an admin command and wait for it alone: (cdw0, status1). Allowed in callbacks.");
+  m.def("controller_cmdlog", [](Controller& self, const IntArg& count) {
+    return cmdlog_text(self.driver().admin().pair().cmdlog()->latest(count.u32("count")));
+  });
+  m.def("controller_aers_left", [](Controller& self) {
+    const uint32_t limit = self.driver().identify_data().aerl + 1U;
+    return limit > self.open().aers_sent ? limit - self.open().aers_sent : 0;
+  });
+}
+
+}  // namespace pynvme::bindings

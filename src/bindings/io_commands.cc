@@ -1,0 +1,284 @@
+// The IO commands of the public API: arguments to SQE fields. The hot calls of Python scripts end
+// here, so arguments are checked without allocating.
+#include <optional>
+#include <string>
+#include <utility>
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/optional.h>
+
+#include "bindings/errors.h"
+#include "bindings/int_arg.h"
+#include "bindings/namespace.h"
+#include "spec/opcode.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;  // NOLINT(google-build-using-namespace): argument names
+
+namespace pynvme::bindings {
+namespace {
+
+using Queue = nb::pointer_and_handle<Qpair>;
+using Returned = nb::typed<nb::object, Qpair>;
+
+Returned finish(const Queue& qpair) {
+  pass_on_log();
+  return nb::borrow<Returned>(qpair.h);
+}
+
+// CDW12 31:16. Scripts give the halfword (bit 14: FUA), some the dword's bits themselves (bit 30).
+uint32_t flags_of(const IntArg& io_flags) {
+  const uint32_t flags = io_flags.u32("io_flags");
+  if (flags <= 0xFFFF) return flags << 16;
+  if ((flags & 0xFFFF) == 0) return flags;
+  throw_argument_error("io_flags = " + std::to_string(flags) +
+                       " is neither a halfword nor bits 31:16 of CDW12");
+}
+
+driver::Command lba_command(uint8_t opcode, const Namespace& ns, const IntArg& lba,
+                            const IntArg& lba_count, uint32_t flags) {
+  driver::Command command;
+  command.sqe.opcode = opcode;
+  command.sqe.nsid = ns.nsid();
+  command.sqe.set_slba(lba.u64("lba"));
+  command.sqe.cdw12 = flags | static_cast<uint32_t>(lba_count.in("lba_count", 1, 65536) - 1);
+  return command;
+}
+
+Returned transfer(uint8_t opcode, const char* what, Namespace& self, const Queue& qpair,
+                  Buffer* buf, const IntArg& lba, const IntArg& lba_count, const IntArg& io_flags,
+                  const IntArg& dword13, const IntArg& dword14, const IntArg& dword15,
+                  nb::handle cb) {
+  driver::Command command = lba_command(opcode, self, lba, lba_count, flags_of(io_flags));
+  command.sqe.cdw13 = dword13.u32("dword13");
+  command.sqe.cdw14 = dword14.u32("dword14");
+  command.sqe.cdw15 = dword15.u32("dword15");
+  const uint64_t bytes = ((command.sqe.cdw12 & 0xFFFF) + 1ULL) * self.state().transfer_bytes;
+  command.data = data_of(buf, bytes, what);
+  self.send(*qpair.p, std::move(command), buf, opcode == spec::io::kWrite, cb);
+  return finish(qpair);
+}
+
+Returned read(Namespace& self, const Queue& qpair, Buffer* buf, const IntArg& lba,
+              const IntArg& lba_count, const IntArg& io_flags, const IntArg& dword13,
+              const IntArg& dword14, const IntArg& dword15, const nb::object& cb) {
+  return transfer(spec::io::kRead, "Read", self, qpair, buf, lba, lba_count, io_flags, dword13,
+                  dword14, dword15, cb);
+}
+
+Returned write(Namespace& self, const Queue& qpair, Buffer* buf, const IntArg& lba,
+               const IntArg& lba_count, const IntArg& io_flags, const IntArg& dword13,
+               const IntArg& dword14, const IntArg& dword15, const nb::object& cb) {
+  return transfer(spec::io::kWrite, "Write", self, qpair, buf, lba, lba_count, io_flags, dword13,
+                  dword14, dword15, cb);
+}
+
+Returned compare(Namespace& self, const Queue& qpair, Buffer* buf, const IntArg& lba,
+                 const IntArg& lba_count, const IntArg& io_flags, const nb::object& cb) {
+  return transfer(spec::io::kCompare, "Compare", self, qpair, buf, lba, lba_count, io_flags, {}, {},
+                  {}, cb);
+}
+
+Returned no_data(uint8_t opcode, Namespace& self, const Queue& qpair, const IntArg& lba,
+                 const IntArg& lba_count, uint32_t flags, const nb::object& cb) {
+  self.send(*qpair.p, lba_command(opcode, self, lba, lba_count, flags), nullptr, false, cb);
+  return finish(qpair);
+}
+
+// NVM Command Set 1.0 §3.2.3
+Returned dsm(Namespace& self, const Queue& qpair, Buffer* buf, const IntArg& range_count,
+             const IntArg& attribute, const nb::object& cb) {
+  constexpr uint64_t kRangeBytes = 16;
+  const uint64_t ranges = range_count.in("range_count", 1, 256);
+  driver::Command command;
+  command.sqe.opcode = spec::io::kDatasetManagement;
+  command.sqe.nsid = self.nsid();
+  command.sqe.cdw10 = static_cast<uint32_t>(ranges - 1);
+  command.sqe.cdw11 = attribute.u32("attribute");
+  command.data = data_of(buf, ranges * kRangeBytes, "Dataset Management");
+  self.send(*qpair.p, std::move(command), buf, false, cb);
+  return finish(qpair);
+}
+
+Returned flush(Namespace& self, const Queue& qpair, const nb::object& cb) {
+  driver::Command command;
+  command.sqe.opcode = spec::io::kFlush;
+  command.sqe.nsid = self.nsid();
+  self.send(*qpair.p, std::move(command), nullptr, false, cb);
+  return finish(qpair);
+}
+
+// Zoned Namespace Command Set 1.1 §3.4.2
+Returned zns_mgmt_receive(Namespace& self, const Queue& qpair, Buffer* buf, const IntArg& slba,
+                          const std::optional<IntArg>& dwords, bool extended, const IntArg& state,
+                          bool partial, const nb::object& cb) {
+  const uint64_t all = buf != nullptr ? buf->size() / 4 : 1;
+  const uint64_t count = dwords ? dwords->in("dwords", 1, UINT32_MAX) : all;
+  driver::Command command;
+  command.sqe.opcode = spec::io::kZoneManagementReceive;
+  command.sqe.nsid = self.nsid();
+  command.sqe.set_slba(slba.u64("slba"));
+  command.sqe.cdw12 = static_cast<uint32_t>(count - 1);
+  command.sqe.cdw13 = (extended ? 1U : 0U) | static_cast<uint32_t>(state.u8("state")) << 8 |
+                      (partial ? 1U << 16 : 0U);
+  command.data = data_of(buf, count * 4, "Zone Management Receive");
+  self.send(*qpair.p, std::move(command), buf, false, cb);
+  return finish(qpair);
+}
+
+// Zoned Namespace Command Set 1.1 §3.4.3
+Returned zns_mgmt_send(Namespace& self, const Queue& qpair, Buffer* buf, const IntArg& slba,
+                       const IntArg& action, bool all, const nb::object& cb) {
+  driver::Command command;
+  command.sqe.opcode = spec::io::kZoneManagementSend;
+  command.sqe.nsid = self.nsid();
+  command.sqe.set_slba(slba.u64("slba"));
+  command.sqe.cdw13 = action.u8("action") | (all ? 1U << 8 : 0U);
+  command.data = all_data_of(buf);
+  self.send(*qpair.p, std::move(command), buf, false, cb);
+  return finish(qpair);
+}
+
+Returned send_cmd(Namespace& self, const IntArg& opcode, const Queue& qpair, Buffer* buf,
+                  const IntArg& nsid, const IntArg& cdw10, const IntArg& cdw11, const IntArg& cdw12,
+                  const IntArg& cdw13, const IntArg& cdw14, const IntArg& cdw15,
+                  const nb::object& cb) {
+  const uint16_t dword0 = opcode.u16("opcode");
+  driver::Command command;
+  command.sqe.opcode = static_cast<uint8_t>(dword0);
+  command.sqe.flags = static_cast<uint8_t>(dword0 >> 8);
+  command.sqe.nsid = nsid.u32("nsid");
+  command.sqe.cdw10 = cdw10.u32("cdw10");
+  command.sqe.cdw11 = cdw11.u32("cdw11");
+  command.sqe.cdw12 = cdw12.u32("cdw12");
+  command.sqe.cdw13 = cdw13.u32("cdw13");
+  command.sqe.cdw14 = cdw14.u32("cdw14");
+  command.sqe.cdw15 = cdw15.u32("cdw15");
+  command.data = all_data_of(buf);
+  self.send(*qpair.p, std::move(command), buf, false, cb);
+  return finish(qpair);
+}
+
+}  // namespace
+
+void bind_io_commands(nb::class_<Namespace>& ns) {
+  const nb::none none;
+  ns.def("read", read, "qpair"_a, "buf"_a.none(), "lba"_a, "lba_count"_a = 1, "io_flags"_a = 0,
+         "dword13"_a = 0, "dword14"_a = 0, "dword15"_a = 0, "cb"_a = none,
+         R"(Read (NVM Command Set 1.0 §3.2.4). Returns the qpair.
+
+Args:
+    buf: gets the data; ArgumentError when it is too small
+    lba: first LBA
+    lba_count: 1 to 65536, not 0-based
+    io_flags: bits 31:16 of CDW12 as a halfword: 0x4000 is FUA, 0x8000 Limited Retry
+    cb: called as cb(cdw0, status1) or cb(cpl) inside waitdone()
+
+>>> import nvme as d
+>>> nvme0 = d.Controller("sim")
+>>> nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(4096)
+>>> nvme0n1.read(qpair, buf, lba=0, lba_count=8).waitdone()
+0
+>>> nvme0.close()
+)")
+      .def("write", write, "qpair"_a, "buf"_a.none(), "lba"_a, "lba_count"_a = 1, "io_flags"_a = 0,
+           "dword13"_a = 0, "dword14"_a = 0, "dword15"_a = 0, "cb"_a = none,
+           R"(Write (NVM Command Set 1.0 §3.2.6). Returns the qpair.
+
+In each LBA of the buffer the first 8 bytes become its address and the last 8 a token that counts
+the LBAs written by this process. send_cmd() writes data as they are. Args as of read().
+
+>>> import nvme as d
+>>> nvme0 = d.Controller("sim")
+>>> nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(512)
+>>> buf[10:21] = b"hello world"
+>>> nvme0n1.write(qpair, buf, lba=5).waitdone()
+0
+>>> buf.data_head
+5
+>>> nvme0.close()
+)")
+      .def("compare", compare, "qpair"_a, "buf"_a.none(), "lba"_a, "lba_count"_a = 1,
+           "io_flags"_a = 0, "cb"_a = none,
+           "Compare (NVM Command Set 1.0 §3.2.1): status 02/85 when the data differ. Args as of "
+           "read().")
+      .def("dsm", dsm, "qpair"_a, "buf"_a.none(), "range_count"_a, "attribute"_a = 4, "cb"_a = none,
+           R"(Dataset Management (NVM Command Set 1.0 §3.2.3).
+
+Args:
+    buf: ranges, see Buffer.set_dsm_range()
+    range_count: 1 to 256
+    attribute: CDW11; 4: deallocate (trim)
+
+>>> import nvme as d
+>>> nvme0 = d.Controller("sim")
+>>> nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(4096)
+>>> buf.set_dsm_range(0, lba=0, lba_count=8)
+>>> nvme0n1.dsm(qpair, buf, 1).waitdone()
+0
+>>> nvme0.close()
+)")
+      .def("flush", flush, "qpair"_a, "cb"_a = none, "Flush (NVMe Base 2.0 §7.1).")
+      .def(
+          "verify",
+          [](Namespace& self, const Queue& qpair, const IntArg& lba, const IntArg& lba_count,
+             const IntArg& io_flags, const nb::object& cb) {
+            return no_data(spec::io::kVerify, self, qpair, lba, lba_count, flags_of(io_flags), cb);
+          },
+          "qpair"_a, "lba"_a, "lba_count"_a = 1, "io_flags"_a = 0, "cb"_a = none,
+          "Verify (NVM Command Set 1.0 §3.2.5): the device reads the LBAs, no data are "
+          "transferred.")
+      .def(
+          "write_zeroes",
+          [](Namespace& self, const Queue& qpair, const IntArg& lba, const IntArg& lba_count,
+             const IntArg& io_flags, const nb::object& cb) {
+            return no_data(spec::io::kWriteZeroes, self, qpair, lba, lba_count, flags_of(io_flags),
+                           cb);
+          },
+          "qpair"_a, "lba"_a, "lba_count"_a = 1, "io_flags"_a = 0, "cb"_a = none,
+          "Write Zeroes (NVM Command Set 1.0 §3.2.8). io_flags 0x0200 is DEAC.")
+      .def(
+          "write_uncorrectable",
+          [](Namespace& self, const Queue& qpair, const IntArg& lba, const IntArg& lba_count,
+             const nb::object& cb) {
+            return no_data(spec::io::kWriteUncorrectable, self, qpair, lba, lba_count, 0, cb);
+          },
+          "qpair"_a, "lba"_a, "lba_count"_a = 1, "cb"_a = none,
+          "Write Uncorrectable (NVM Command Set 1.0 §3.2.7): reads of the LBAs fail with 02/81.")
+      .def("zns_mgmt_receive", zns_mgmt_receive, "qpair"_a, "buf"_a.none(), "slba"_a = 0,
+           "dwords"_a = none, "extended"_a = true, "state"_a = 0, "partial"_a = true, "cb"_a = none,
+           "Zone Management Receive (Zoned Namespace Command Set 1.1 §3.4.2).\n\nArgs:\n    "
+           "dwords: to "
+           "transfer; all of buf when it is left out\n    extended: extended report\n    state: "
+           "zones "
+           "in this state only, 0: all\n    partial: the count is of the zones transferred")
+      .def(
+          "zns_mgmt_send", zns_mgmt_send, "qpair"_a, "buf"_a.none(), "slba"_a = 0, "action"_a = 0,
+          "all"_a = false, "cb"_a = none,
+          "Zone Management Send (Zoned Namespace Command Set 1.1 §3.4.3).\n\nArgs:\n    action: 1: "
+          "close, 2: finish, 3: open, 4: reset, 5: offline, 16: descriptor extension (from buf)\n  "
+          "  "
+          "all: every zone")
+      .def("send_cmd", send_cmd, "opcode"_a, "qpair"_a, "buf"_a = none, "nsid"_a = 1, "cdw10"_a = 0,
+           "cdw11"_a = 0, "cdw12"_a = 0, "cdw13"_a = 0, "cdw14"_a = 0, "cdw15"_a = 0, "cb"_a = none,
+           R"(Any IO command, legal or not. Returns the qpair; writes are not stamped.
+
+Args:
+    opcode: bits 7:0; bits 15:8 go to the flags of CDW0: FUSE in bits 9:8, PSDT in 15:14
+    buf: the data pointer describes all of it
+
+A fused Compare and Write:
+
+>>> import nvme as d
+>>> nvme0 = d.Controller("sim")
+>>> nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(512)
+>>> nvme0n1.write(qpair, buf, 8).waitdone()
+0
+>>> qpair = nvme0n1.send_cmd(5 | 1 << 8, qpair, buf, 1, 8)
+>>> nvme0n1.send_cmd(1 | 2 << 8, qpair, buf, 1, 8).waitdone(2)
+0
+>>> nvme0.close()
+)");
+}
+
+}  // namespace pynvme::bindings

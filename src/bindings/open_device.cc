@@ -1,0 +1,154 @@
+#include "bindings/open_device.h"
+
+#include <algorithm>
+#include <stdexcept>
+
+#include "base/log.h"
+#include "bindings/callback.h"
+#include "bindings/errors.h"
+#include "pcie/bus.h"
+
+namespace pynvme::bindings {
+namespace {
+
+// Devices that scripts have open, for the end of the interpreter.
+std::vector<OpenDevice*>& open_devices() {
+  static auto* instance = new std::vector<OpenDevice*>();
+  return *instance;
+}
+
+}  // namespace
+
+std::shared_ptr<OpenDevice> OpenDevice::open(const std::string& address) {
+  return std::shared_ptr<OpenDevice>(new OpenDevice(address));
+}
+
+OpenDevice::OpenDevice(const std::string& address)
+    : address_(address), function_(pcie::Bus::instance().open(address)) {
+  address_ = function_->name();
+  slot_ = pcie::EmbeddedSlot::find(address_);
+  open_devices().push_back(this);
+}
+
+OpenDevice::~OpenDevice() { close(); }
+
+pcie::Function& OpenDevice::function() const { return *shared_function(); }
+
+std::shared_ptr<pcie::Function> OpenDevice::shared_function() const {
+  if (!function_) {
+    throw_argument_error(address_ + " is closed. Open it again with Pcie() or Controller().");
+  }
+  return function_;
+}
+
+std::shared_ptr<OpenController> OpenDevice::controller(const std::shared_ptr<OpenDevice>& self) {
+  if (auto existing = controller_.lock(); existing && existing->is_open()) return existing;
+  auto driver = driver::Controller::open(shared_function());
+  driver->set_idle_hook(PythonWait::idle);
+  auto made = std::make_shared<OpenController>(self, std::move(driver));
+  controller_ = made;
+  return made;
+}
+
+void OpenDevice::close() noexcept {
+  if (const auto controller = controller_.lock()) controller->close();
+  controller_.reset();
+  function_.reset();
+  slot_.reset();
+  std::erase(open_devices(), this);
+}
+
+void OpenDevice::close_all() noexcept {
+  while (!open_devices().empty()) open_devices().back()->close();
+}
+
+OpenController::OpenController(std::shared_ptr<OpenDevice> device,
+                               std::shared_ptr<driver::Controller> driver)
+    : device_(std::move(device)),
+      driver_(std::move(driver)),
+      formats_(std::make_shared<std::atomic<uint64_t>>(0)) {}
+
+OpenController::~OpenController() { close(); }
+
+driver::Controller& OpenController::driver() const { return *shared_driver(); }
+
+const std::shared_ptr<driver::Controller>& OpenController::shared_driver() const {
+  if (!driver_) {
+    throw_argument_error("the controller of " + device_->address() +
+                         " is closed. Make a new Controller().");
+  }
+  return driver_;
+}
+
+void OpenController::close() noexcept {
+  if (!driver_) return;
+  // Newest first: workers before the queues of the script, which were there before them.
+  while (!users_.empty()) {
+    DeviceUser* const user = users_.back();
+    users_.pop_back();
+    user->end_use();
+  }
+  auto driver = std::move(driver_);
+  // Shutdown may take its time; no signal is looked at, so that it is not cut short.
+  driver->set_idle_hook({});
+  {
+    const PythonWait wait;
+    driver.reset();
+  }
+  drop_leftovers();
+}
+
+std::shared_ptr<OpenNamespace> OpenController::open_namespace(uint32_t nsid, uint64_t nlba_verify) {
+  auto& known = namespaces_[nsid];
+  if (auto ns = known.lock()) {
+    refresh(*ns);
+    return ns;
+  }
+  auto ns = std::make_shared<OpenNamespace>();
+  ns->nsid = nsid;
+  read_format(*ns);
+  if (ns->lba_count == 0) {
+    throw_python("NamespaceCreationError",
+                 "namespace " + std::to_string(nsid) + " of " + device_->address() +
+                     " is not active: its size is 0. Attach it, or use another nsid.");
+  }
+  try {
+    ns->integrity = std::make_shared<verify::Integrity>(ns->lba_count, ns->lba_bytes, nlba_verify);
+  } catch (const std::runtime_error& error) {
+    base::log(base::LogLevel::kWarning, "%s namespace %u: data cannot be verified: %s",
+              device_->address().c_str(), nsid, error.what());
+  }
+  known = ns;
+  return ns;
+}
+
+void OpenController::read_format(OpenNamespace& ns) {
+  const uint64_t formats = formats_->load(std::memory_order_relaxed);
+  spec::IdentifyNamespace data{};
+  {
+    ++admin_busy;
+    const PythonWait wait;
+    try {
+      data = driver().identify_namespace(ns.nsid);
+    } catch (...) {
+      --admin_busy;
+      throw;
+    }
+    --admin_busy;
+  }
+  const spec::LbaFormat& format = data.lbaf[data.format_index()];
+  ns.lba_count = data.nsze;
+  ns.lba_bytes = format.lbads == 0 ? 512 : 1U << format.lbads;
+  ns.transfer_bytes = ns.lba_bytes + (data.extended_lba() ? format.ms : 0U);
+  ns.formats_seen = formats;
+  if (ns.integrity) ns.integrity->reformat(ns.lba_count, ns.lba_bytes);
+}
+
+void OpenController::forget_data() noexcept {
+  for (const auto& [nsid, known] : namespaces_) {
+    const auto ns = known.lock();
+    if (ns && ns->integrity) ns->integrity->invalidate_all();
+  }
+}
+
+}  // namespace pynvme::bindings

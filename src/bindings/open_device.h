@@ -1,0 +1,121 @@
+// A device that scripts have open, as all their objects share it: the PCIe function, the controller
+// on it, and who must let go before it can be closed. All members are guarded by the GIL unless
+// they say else.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <nanobind/nanobind.h>
+
+#include "bindings/python_wait.h"
+#include "driver/command_queue.h"
+#include "driver/controller.h"
+#include "pcie/embedded/slot.h"
+#include "pcie/function.h"
+#include "verify/integrity.h"
+
+namespace pynvme::bindings {
+
+class Controller;
+class OpenController;
+
+// Queues and workers: what lives on the controller and ends before it.
+class DeviceUser {
+ public:
+  virtual ~DeviceUser() = default;
+  virtual void end_use() noexcept = 0;
+  // The queue that the script itself sends to; null for workers.
+  virtual driver::CommandQueue* script_queue() { return nullptr; }
+};
+
+class OpenDevice {
+ public:
+  static std::shared_ptr<OpenDevice> open(const std::string& address);
+  ~OpenDevice();
+
+  // Throws when closed.
+  pcie::Function& function() const;
+  std::shared_ptr<pcie::Function> shared_function() const;
+  const std::string& address() const { return address_; }
+  // The controller on it, made when there is none.
+  std::shared_ptr<OpenController> controller(const std::shared_ptr<OpenDevice>& self);
+  std::shared_ptr<OpenController> controller_if_any() const { return controller_.lock(); }
+  void close() noexcept;
+
+  // At interpreter exit: everything that is still open.
+  static void close_all() noexcept;
+
+ private:
+  explicit OpenDevice(const std::string& address);
+
+  std::string address_;
+  std::shared_ptr<pcie::EmbeddedSlot> slot_;  // of a script's own SSD: it stays in while it is open
+  std::shared_ptr<pcie::Function> function_;
+  std::weak_ptr<OpenController> controller_;
+};
+
+// What the host knows of a namespace; shared by all Namespace objects of one nsid.
+struct OpenNamespace {
+  uint32_t nsid = 1;
+  uint64_t lba_count = 0;
+  uint32_t lba_bytes = 0;                        // data of one LBA
+  uint32_t transfer_bytes = 0;                   // with the metadata of an extended LBA
+  std::shared_ptr<verify::Integrity> integrity;  // null: no memory for it
+  uint64_t formats_seen = 0;                     // of OpenController::formats()
+};
+
+class OpenController {
+ public:
+  OpenController(std::shared_ptr<OpenDevice> device, std::shared_ptr<driver::Controller> driver);
+  ~OpenController();
+  OpenController(const OpenController&) = delete;
+  OpenController& operator=(const OpenController&) = delete;
+
+  // Throws when closed.
+  driver::Controller& driver() const;
+  const std::shared_ptr<driver::Controller>& shared_driver() const;
+  bool is_open() const { return driver_ != nullptr; }
+  const std::shared_ptr<OpenDevice>& device() const { return device_; }
+  void close() noexcept;
+
+  void add(DeviceUser* user) { users_.push_back(user); }
+  void remove(DeviceUser* user) noexcept { std::erase(users_, user); }
+  const std::vector<DeviceUser*>& users() const { return users_; }
+
+  // What is known of the namespace, read from the device when nothing is.
+  std::shared_ptr<OpenNamespace> open_namespace(uint32_t nsid, uint64_t nlba_verify);
+  // Reads the format anew when a Format NVM or the like has succeeded since. Nothing is known of
+  // the data then.
+  void refresh(OpenNamespace& ns) {
+    if (ns.formats_seen != formats().load(std::memory_order_relaxed)) [[unlikely]]
+      read_format(ns);
+  }
+  // Counts the commands that may have changed formats. Any thread; outlives the controller.
+  std::atomic<uint64_t>& formats() noexcept { return *formats_; }
+  const std::shared_ptr<std::atomic<uint64_t>>& shared_formats() { return formats_; }
+  // The content of every namespace is in doubt.
+  void forget_data() noexcept;
+
+  // Threads that wait on or reap the admin queue right now.
+  uint32_t admin_busy = 0;
+  // Sends of aer() since the last initialisation, those of the driver included.
+  uint32_t aers_sent = 0;
+  Controller* aer_owner = nullptr;
+  bool cleanly_shut_down = false;
+
+ private:
+  void read_format(OpenNamespace& ns);
+
+  std::shared_ptr<OpenDevice> device_;
+  std::shared_ptr<driver::Controller> driver_;
+  std::vector<DeviceUser*> users_;
+  std::unordered_map<uint32_t, std::weak_ptr<OpenNamespace>> namespaces_;
+  std::shared_ptr<std::atomic<uint64_t>> formats_;
+};
+
+}  // namespace pynvme::bindings

@@ -1,0 +1,203 @@
+#include "bindings/pcie.h"
+
+#include <optional>
+#include <vector>
+
+#include <nanobind/stl/optional.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "bindings/bind.h"
+#include "bindings/controller.h"
+#include "bindings/errors.h"
+#include "bindings/int_arg.h"
+#include "pcie/config_space.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;  // NOLINT(google-build-using-namespace): argument names
+
+namespace pynvme::bindings {
+namespace {
+
+[[noreturn]] void throw_index(const Pcie& self, const std::string& what) {
+  throw nb::index_error((what + " is outside of the configuration space of " +
+                         self.device()->address() + ", " +
+                         std::to_string(self.function().config_size()) + " bytes")
+                            .c_str());
+}
+
+uint16_t offset_of(const Pcie& self, const IntArg& index) {
+  const uint64_t offset = index.u64("offset");
+  if (offset >= self.function().config_size())
+    throw_index(self, "offset " + std::to_string(offset));
+  return static_cast<uint16_t>(offset);
+}
+
+std::vector<uint32_t> read_bytes(const Pcie& self, const nb::slice& slice) {
+  const auto size = static_cast<Py_ssize_t>(self.function().config_size());
+  const nb::object stop = slice.attr("stop");
+  if (!stop.is_none() && nb::cast<IntArg>(stop).i64("slice bound") > size) {
+    throw_index(self, "slice bound " + nb::cast<std::string>(nb::str(stop)));
+  }
+  Py_ssize_t first = 0;
+  Py_ssize_t last = 0;
+  Py_ssize_t step = 0;
+  if (PySlice_Unpack(slice.ptr(), &first, &last, &step) != 0) throw nb::python_error();
+  const Py_ssize_t count = PySlice_AdjustIndices(size, &first, &last, step);
+  std::vector<uint32_t> bytes;
+  bytes.reserve(static_cast<size_t>(count));
+  for (Py_ssize_t i = 0; i < count; ++i) {
+    bytes.push_back(self.function().config_read(static_cast<uint16_t>(first + i * step), 1));
+  }
+  return bytes;
+}
+
+uint64_t read_register(const Pcie& self, const IntArg& offset, const IntArg& byte_count) {
+  const uint16_t first = offset_of(self, offset);
+  const uint64_t count = byte_count.in("byte_count", 1, 8);
+  if (first + count > self.function().config_size()) {
+    throw_index(self, "offset " + std::to_string(first + count - 1));
+  }
+  // The widest aligned accesses that cover it: a register is read as a whole where it can be.
+  uint64_t value = 0;
+  for (uint64_t done = 0; done < count;) {
+    const auto at = static_cast<uint16_t>(first + done);
+    unsigned width = 4;
+    while (at % width != 0 || width > count - done) width /= 2;
+    value |= uint64_t{self.function().config_read(at, width)} << (8 * done);
+    done += width;
+  }
+  return value;
+}
+
+uint64_t bar_offset(const Pcie& self, const IntArg& offset, const IntArg& bar) {
+  const auto index = static_cast<unsigned>(bar.in("bar", 0, 5));
+  const uint64_t size = self.function().bar_size(index);
+  if (size == 0) {
+    throw_argument_error(self.device()->address() + " has no memory BAR " + std::to_string(index));
+  }
+  const uint64_t at = offset.in("offset", 0, size - 4);
+  if (at % 4 != 0)
+    throw_argument_error("offset = " + std::to_string(at) + " is not a multiple of 4");
+  return at;
+}
+
+}  // namespace
+
+void bind_pcie(nb::module_& m) {
+  nb::class_<Pcie>(m, "Pcie", nb::is_weak_referenceable(), R"(A PCIe function.
+
+>>> import nvme as d
+>>> pcie = d.Pcie("sim")
+>>> class_code = pcie.register(9, 3)
+>>> hex(class_code)
+'0x10802'
+>>> pcie.close()
+)")
+      .def(nb::init<const std::string&>(), "addr"_a)
+      .def(
+          "__init__",
+          [](Pcie* self, const Controller& nvme) { new (self) Pcie(nvme.open().device()); },
+          "nvme"_a)
+      .def("__getitem__", read_bytes, "slice"_a,
+           nb::sig("def __getitem__(self, index: slice, /) -> list[int]"))
+      .def(
+          "__getitem__",
+          [](const Pcie& self, const IntArg& index) {
+            return self.function().config_read(offset_of(self, index), 1);
+          },
+          "offset"_a, nb::sig("def __getitem__(self, index: int, /) -> int"),
+          "A byte of configuration space; IndexError outside of it.")
+      .def(
+          "__setitem__",
+          [](Pcie& self, const IntArg& index, const IntArg& value) {
+            self.function().config_write(offset_of(self, index), value.u8("byte value"), 1);
+          },
+          "offset"_a, "value"_a,
+          nb::sig("def __setitem__(self, index: int, value: int, /) -> None"))
+      .def("register", read_register, "offset"_a, "byte_count"_a = 4,
+           R"(A register of configuration space.
+
+Args:
+    offset: of its first byte
+    byte_count: 1 to 8
+
+>>> import nvme as d
+>>> pcie = d.Pcie("sim")
+>>> pcie.register(0, 2) == pcie[0] | pcie[1] << 8
+True
+>>> pcie.close()
+)")
+      .def(
+          "cap_offset",
+          [](const Pcie& self, const IntArg& id) -> std::optional<uint16_t> {
+            return pcie::ConfigSpace(self.function()).find(id.u8("id"));
+          },
+          "id"_a,
+          "Offset of the capability with this Capability ID (1: power management, 5: MSI, 10h: "
+          "PCI\n"
+          "Express, 11h: MSI-X); None when there is none.")
+      .def(
+          "mem_dword_read",
+          [](const Pcie& self, const IntArg& offset, const IntArg& bar) {
+            const uint64_t at = bar_offset(self, offset, bar);
+            return self.function().bar_read(static_cast<unsigned>(bar.u8("bar")), at, 4);
+          },
+          "offset"_a, "bar"_a = 0,
+          "A dword of BAR memory.\n\nArgs:\n    offset: in bytes, a multiple of 4\n    bar: 0 to 5")
+      .def(
+          "mem_dword_write",
+          [](Pcie& self, const IntArg& offset, const IntArg& value, const IntArg& bar) {
+            const uint64_t at = bar_offset(self, offset, bar);
+            self.function().bar_write(static_cast<unsigned>(bar.u8("bar")), at, value.u32("value"),
+                                      4);
+          },
+          "offset"_a, "value"_a, "bar"_a = 0, "Write a dword of BAR memory.")
+      .def_prop_ro(
+          "addr", [](const Pcie& self) { return self.device()->address(); },
+          "The address of the device under test.")
+      .def(
+          "close", [](Pcie& self) { self.device()->close(); },
+          "Give the device up: IOWorkers are stopped, queues deleted, the controller shut down.\n"
+          "Objects that were made on it raise an error when they are used afterwards.");
+
+  // What python/nvme/pcie.py builds on.
+  m.def("pcie_config_write",
+        [](Pcie& self, const IntArg& offset, const IntArg& value, const IntArg& size) {
+          self.function().config_write(offset.u16("offset"), value.u32("value"), size.u8("size"));
+        });
+  m.def("pcie_hot_reset", [](Pcie& self) {
+    const auto function = self.device()->shared_function();
+    if (const auto controller = self.device()->controller_if_any()) {
+      const auto driver = controller->shared_driver();
+      const PythonWait wait;
+      driver->hot_reset();
+      return;
+    }
+    const PythonWait wait;
+    pcie::ConfigSpace config(*function);
+    const auto saved = config.save();
+    function->hot_reset();
+    config.restore(saved);
+  });
+  m.def("pcie_function_level_reset", [](Pcie& self) {
+    const auto function = self.device()->shared_function();
+    if (const auto controller = self.device()->controller_if_any()) {
+      const auto driver = controller->shared_driver();
+      const PythonWait wait;
+      driver->function_level_reset();
+      return;
+    }
+    const PythonWait wait;
+    pcie::ConfigSpace config(*function);
+    const auto saved = config.save();
+    function->function_level_reset();
+    config.restore(saved);
+  });
+  m.def("pcie_config_save", [](Pcie& self) { return pcie::ConfigSpace(self.function()).save(); });
+  m.def("pcie_config_restore", [](Pcie& self, const std::vector<uint32_t>& saved) {
+    pcie::ConfigSpace(self.function()).restore(saved);
+  });
+}
+
+}  // namespace pynvme::bindings

@@ -1,0 +1,56 @@
+#include "pcie/embedded/slot.h"
+
+#include <unordered_map>
+
+#include "pcie/address.h"
+#include "pcie/bus.h"
+#include "pcie/embedded/function.h"
+#include "ssd/device.h"
+
+namespace pynvme::pcie {
+namespace {
+
+std::unordered_map<std::string, std::weak_ptr<EmbeddedSlot>>& slots() {
+  static auto* instance = new std::unordered_map<std::string, std::weak_ptr<EmbeddedSlot>>();
+  return *instance;
+}
+
+}  // namespace
+
+std::shared_ptr<EmbeddedSlot> EmbeddedSlot::make(const std::string& address,
+                                                 const std::string& config) {
+  auto slot = std::shared_ptr<EmbeddedSlot>(new EmbeddedSlot(address, config));
+  slot->plug();
+  slots()[slot->name_] = slot;
+  return slot;
+}
+
+std::shared_ptr<EmbeddedSlot> EmbeddedSlot::find(const std::string& name) {
+  const auto found = slots().find(name);
+  return found == slots().end() ? nullptr : found->second.lock();
+}
+
+EmbeddedSlot::EmbeddedSlot(const std::string& address, const std::string& config)
+    : address_(address),
+      name_(parse_address(address).name),
+      device_(make_embedded_device(config)) {}
+
+EmbeddedSlot::~EmbeddedSlot() {
+  if (!plugged_) return;
+  Bus::instance().unplug(address_);
+  slots().erase(name_);
+}
+
+void EmbeddedSlot::plug() {
+  if (plugged_) return;
+  Bus::instance().plug(address_, device_);
+  plugged_ = true;
+}
+
+void EmbeddedSlot::unplug() {
+  if (!plugged_) return;
+  Bus::instance().unplug(address_);
+  plugged_ = false;
+}
+
+}  // namespace pynvme::pcie

@@ -163,7 +163,7 @@ spec::IdentifyController Admin::describe_controller() const {
   c.mtfa = 10;
   c.tnvmcap.lo = 0;
   for (const auto& ns : parts_.namespaces.all()) c.tnvmcap.lo += ns->lba_count << ns->lba_shift;
-  c.fwug = kFirmwareGranularityPages;
+  c.fwug = kFirmwareGranularity;
   c.sqes = 0x66;
   c.cqes = 0x44;
   c.nn = parts_.namespaces.count();

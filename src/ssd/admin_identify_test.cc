@@ -51,7 +51,7 @@ TEST_F(IdentifyTest, Controller) {
   EXPECT_EQ(field<uint8_t>(265), 1) << "APSTA";
   EXPECT_EQ(field<uint16_t>(266), 343) << "WCTEMP";
   EXPECT_EQ(field<uint64_t>(280), 64u << 20) << "TNVMCAP";
-  EXPECT_EQ(field<uint8_t>(319), 1) << "FWUG";
+  EXPECT_EQ(field<uint8_t>(319), 0xFF) << "FWUG";
   EXPECT_EQ(field<uint8_t>(512), 0x66) << "SQES";
   EXPECT_EQ(field<uint8_t>(513), 0x44) << "CQES";
   EXPECT_EQ(field<uint32_t>(516), 2u) << "NN";

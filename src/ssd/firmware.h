@@ -13,13 +13,13 @@
 namespace pynvme::ssd {
 
 inline constexpr uint8_t kFirmwareSlots = 3;
-inline constexpr uint8_t kFirmwareGranularityPages = 1;  // FWUG, in units of 4 KiB
+inline constexpr uint8_t kFirmwareGranularity = 0xFF;  // FWUG: no restriction beyond whole dwords
 
 class Firmware {
  public:
   explicit Firmware(const std::string& revision);
 
-  // Whether a piece has the granularity that Identify's FWUG asks for, and a place in an image.
+  // Whether a piece has a place in an image.
   static bool accepts(uint64_t offset, uint64_t bytes);
   // A piece that accepts() let through. Overlaps are told at once and spoil the image.
   uint16_t download(uint64_t offset, std::vector<uint8_t> piece);

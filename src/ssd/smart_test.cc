@@ -101,6 +101,24 @@ TEST(Smart, TimesTheTemperature) {
   EXPECT_EQ(log.temperature_sensor[0], 310);
 }
 
+TEST(Smart, ProcessKilledAfterAShutdownIsNoUnsafeShutdown) {
+  alignas(8) uint8_t area[4096] = {};
+  {
+    Smart smart(kCapacity, area);
+    smart.power_on(0);
+    smart.set_shut_down(true);
+  }
+  {
+    Smart smart(kCapacity, area);
+    smart.power_on(0);
+    EXPECT_EQ(log_of(smart, 0).unsafe_shutdowns.lo, 0U);
+    smart.set_shut_down(true);
+    smart.set_shut_down(false);  // in use again
+  }
+  Smart smart(kCapacity, area);
+  EXPECT_EQ(log_of(smart, 0).unsafe_shutdowns.lo, 1U);
+}
+
 TEST(Smart, CountersLiveInThePersistentArea) {
   alignas(8) uint8_t area[4096] = {};
   {

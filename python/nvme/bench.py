@@ -10,6 +10,7 @@ import argparse
 import json
 import statistics
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -152,6 +153,11 @@ def benchmarks(bed: Bed) -> list[Benchmark]:
     return found
 
 
+def _progress(text: str) -> None:
+    if sys.stdout.isatty():
+        print(f"\r\033[K{text}", end="", flush=True)
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `pynvme bench`."""
     parser.add_argument("--json", metavar="FILE", help="write the figures to FILE as well")
@@ -177,9 +183,9 @@ def run(args: argparse.Namespace) -> int:
         chosen = [benchmark for benchmark in chosen if benchmark.name in args.only]
     for turn in range(args.runs):
         for benchmark in chosen:
-            print(f"\r\033[K  run {turn + 1} of {args.runs}: {benchmark.what}", end="", flush=True)
+            _progress(f"  run {turn + 1} of {args.runs}: {benchmark.what}")
             benchmark.runs.append(benchmark.run())
-    print("\r\033[K", end="")
+    _progress("")
     for benchmark in chosen:
         figure = benchmark.figure()
         low, high = min(benchmark.runs), max(benchmark.runs)

@@ -8,9 +8,10 @@
 #include <time.h>
 
 #include <algorithm>
-#include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdio>
+#include <mutex>
 #include <new>
 #include <string>
 #include <system_error>
@@ -47,17 +48,46 @@ const std::vector<int>& allowed_cpus() {
   return cpus;
 }
 
-// Workers take turns on the CPUs. A refusal (a CPU taken away meanwhile) leaves the thread where it
-// is.
-void pin_to_next_cpu() {
-  static std::atomic<unsigned> next{0};
-  const auto& cpus = allowed_cpus();
-  if (cpus.empty()) return;
-  cpu_set_t set;
-  CPU_ZERO(&set);
-  CPU_SET(cpus[next.fetch_add(1, std::memory_order_relaxed) % cpus.size()], &set);
-  pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
-}
+// A CPU of its own for the thread that holds this, while there is one that no other worker has. The
+// workers beyond that are the scheduler's to place: bound to CPUs in turn, those on a CPU that some
+// other program keeps busy would get a fraction of what the rest gets.
+class OwnCpu {
+ public:
+  OwnCpu() {
+    const std::lock_guard guard(mutex());
+    const auto& cpus = allowed_cpus();
+    taken().resize(cpus.size());
+    const auto free = std::find(taken().begin(), taken().end(), false);
+    if (free == taken().end()) return;
+    const ptrdiff_t index = free - taken().begin();
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpus[static_cast<size_t>(index)], &set);
+    // A refusal (a CPU taken away meanwhile) leaves the thread where it is.
+    if (pthread_setaffinity_np(pthread_self(), sizeof(set), &set) != 0) return;
+    *free = true;
+    index_ = index;
+  }
+  ~OwnCpu() {
+    if (index_ < 0) return;
+    const std::lock_guard guard(mutex());
+    taken()[static_cast<size_t>(index_)] = false;
+  }
+  OwnCpu(const OwnCpu&) = delete;
+  OwnCpu& operator=(const OwnCpu&) = delete;
+
+ private:
+  static std::mutex& mutex() {
+    static std::mutex instance;
+    return instance;
+  }
+  static std::vector<bool>& taken() {
+    static std::vector<bool> instance;
+    return instance;
+  }
+
+  ptrdiff_t index_ = -1;
+};
 
 void set_up_thread(uint16_t queue_id) {
   char name[16];
@@ -69,7 +99,6 @@ void set_up_thread(uint16_t queue_id) {
   pthread_sigmask(SIG_BLOCK, &all, nullptr);
   // Sleeps end on time instead of up to 50 us later.
   prctl(PR_SET_TIMERSLACK, 1UL, 0UL, 0UL, 0UL);
-  pin_to_next_cpu();
 }
 
 uint64_t thread_cpu_ns() {
@@ -153,6 +182,7 @@ void Runner::start() {
 
 void Runner::run() noexcept {
   set_up_thread(queue_->id());
+  const OwnCpu cpu;
   driver::QueuePair& pair = queue_->pair();
   const base::Clock& clock = pair.clock();
   const uint64_t start_ns = clock.now_ns();

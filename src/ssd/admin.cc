@@ -74,8 +74,8 @@ void Admin::reset(uint64_t now_ns) {
   parts_.timing.set_power_state(state);
 }
 
-uint16_t Admin::to_host(const spec::Sqe& sqe, const void* from, uint64_t bytes) {
-  const uint16_t status = parse_prps(parts_.memory, sqe.prp1, sqe.prp2, bytes, data_);
+uint16_t Admin::to_host(const spec::Sqe& sqe, const void* from, uint64_t bytes, uint64_t transfer) {
+  const uint16_t status = parse_prps(parts_.memory, sqe.prp1, sqe.prp2, transfer, data_);
   if (status == kSuccess) copy_to_host(data_.span(), from, bytes);
   return status;
 }

@@ -70,8 +70,12 @@ class Admin {
   Outcome firmware_download(const spec::Sqe& sqe);
   Outcome firmware_commit(const spec::Sqe& sqe);
 
-  // Moves up to `bytes` between the command's data pointer and a buffer.
-  uint16_t to_host(const spec::Sqe& sqe, const void* from, uint64_t bytes);
+  // Moves `bytes` between the command's data pointer and a buffer. A transfer that is longer ends
+  // with zeroes: it is never built in memory, because the host chooses its length.
+  uint16_t to_host(const spec::Sqe& sqe, const void* from, uint64_t bytes) {
+    return to_host(sqe, from, bytes, bytes);
+  }
+  uint16_t to_host(const spec::Sqe& sqe, const void* from, uint64_t bytes, uint64_t transfer);
   uint16_t from_host(const spec::Sqe& sqe, void* to, uint64_t bytes);
   bool exceeds_mdts(uint64_t bytes) const;
 

@@ -109,10 +109,8 @@ Outcome Admin::get_log_page(const spec::Sqe& sqe, uint64_t now_ns) {
   if ((sqe.cdw14 & spec::kLogOffsetIsIndex) != 0 && parts_.config.version >= kVersion2) {
     return kInvalidField;  // no page here is indexed
   }
-  // Beyond the page's end there are zeroes.
-  page.erase(page.begin(), page.begin() + static_cast<ptrdiff_t>(offset));
-  page.resize(bytes);
-  const uint16_t status = to_host(sqe, page.data(), bytes);
+  const uint64_t rest = std::min<uint64_t>(bytes, page.size() - offset);
+  const uint16_t status = to_host(sqe, page.data() + offset, rest, bytes);
   if (status != kSuccess) return status;
   if ((sqe.cdw10 & spec::kLogRae) == 0) {
     parts_.events.log_read(lid);

@@ -1,4 +1,6 @@
 // Get Log Page: contents, offsets, checks; the error log and SMART filled by what really happens.
+#include <sys/resource.h>
+
 #include <algorithm>
 #include <vector>
 
@@ -49,6 +51,20 @@ TEST_F(LogsTest, OffsetAndLength) {
   EXPECT_EQ(field<uint32_t>(12), 0xEEEEEEEE) << "not a byte more";
   EXPECT_EQ(host.status(command(3, 1024).prp(page)), 0);
   EXPECT_EQ(field<uint64_t>(512), 0u) << "zeroes beyond the page";
+}
+
+TEST_F(LogsTest, TheHostChoosesTheLengthButNotTheDrivesMemory) {
+  Config config;
+  config.mdts_bytes = 0;
+  TestHost unlimited{config};
+  const uint64_t data = unlimited.page();
+  rusage before{}, after{};
+  getrusage(RUSAGE_SELF, &before);
+  // 2 GiB, at an address whose second page is not there.
+  Command all = Command::make(0x02, 0xFFFFFFFF).set(10, 0xFFFF << 16 | 2).set(11, 0x1FFF);
+  EXPECT_EQ(unlimited.status(all.prp(data, 0x5000)), 0x004);
+  getrusage(RUSAGE_SELF, &after);
+  EXPECT_LT(after.ru_maxrss - before.ru_maxrss, 64 << 10) << "KiB";
 }
 
 TEST_F(LogsTest, ErrorInformation) {

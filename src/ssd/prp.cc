@@ -84,10 +84,10 @@ void copy_to_host(std::span<const IoVec> host, const void* from, uint64_t bytes)
   const auto* source = static_cast<const uint8_t*>(from);
   for (const IoVec& piece : host) {
     const uint64_t n = std::min<uint64_t>(bytes, piece.size);
-    std::memcpy(piece.base, source, n);
+    if (n != 0) std::memcpy(piece.base, source, n);
+    std::memset(piece.base + n, 0, piece.size - n);
     source += n;
     bytes -= n;
-    if (bytes == 0) return;
   }
 }
 

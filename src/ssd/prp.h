@@ -42,7 +42,8 @@ inline uint16_t parse_prps(const HostMemory& memory, uint64_t prp1, uint64_t prp
   return parse_prp_list(memory, prp1, prp2, bytes, data);
 }
 
-// Copies between host pieces and a buffer of the device, as far as both reach.
+// Copies between host pieces and a buffer of the device, as far as both reach. What is left of the
+// host's pieces is zeroed.
 void copy_to_host(std::span<const IoVec> host, const void* from, uint64_t bytes);
 void copy_from_host(std::span<const IoVec> host, void* to, uint64_t bytes);
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-# IOWorkers take turns on the CPUs that the process had when the first one started, so the two CPUs
+# IOWorkers know the CPUs that the process had when the first one started, so the two CPUs
 # are set in a process of its own.
 SCRIPT = """
     import contextlib, json, os, sys

@@ -290,8 +290,8 @@ Raises TimeoutError at once when nothing is outstanding that could complete.
   m.def("controller_forget_data", [](Controller& self) { self.open().forget_data(); });
   m.def(
       "controller_async_events",
-      [](Controller& self, nb::object callback) { self.async_events(callback); }, "nvme"_a,
-      "callback"_a.none());
+      [](Controller& self, nb::object callback) { self.async_events(std::move(callback)); },
+      "nvme"_a, "callback"_a.none());
   m.def("controller_execute", execute_command, "nvme"_a, "opcode"_a, "buf"_a.none(), "nsid"_a = 0,
         "cdw10"_a = 0, "cdw11"_a = 0, "cdw14"_a = 0,
         "Send an admin command and wait for it alone: (cdw0, status1). Allowed in callbacks.");

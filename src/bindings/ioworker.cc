@@ -32,7 +32,7 @@ namespace {
 // How often a waiting script looks for Ctrl-C.
 constexpr uint32_t kSignalMs = 5;
 
-class IOWorker : public DeviceUser {
+class IOWorker final : public DeviceUser {
  public:
   IOWorker(Namespace& ns, ioworker::Workload workload)
       : open_(ns.shared_controller()),

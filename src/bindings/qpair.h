@@ -14,7 +14,7 @@ namespace pynvme::bindings {
 
 class Controller;
 
-class Qpair : public DeviceUser {
+class Qpair final : public DeviceUser {
  public:
   Qpair(const Controller& nvme, const driver::IoQueueOptions& options);
   ~Qpair() override;

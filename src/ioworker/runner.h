@@ -1,6 +1,7 @@
 // An IOWorker as a script sees it: its queue on the device, its native thread, its result. Creation
-// and deletion of the queue happen in the caller's thread, the rest in a thread that has a CPU of its
-// own where there is one, and knows nothing of Python. One script thread uses a Runner at a time.
+// and deletion of the queue happen in the caller's thread, the rest in a thread that has a CPU of
+// its own where there is one, and knows nothing of Python. One script thread uses a Runner at a
+// time.
 #pragma once
 
 #include <condition_variable>

@@ -35,6 +35,7 @@ const Workload& drawing(const Workload& w) {
 template <class Items, class Ratio>
 Deck deck_of(const Items& items, Ratio ratio) {
   std::vector<uint32_t> ratios;
+  ratios.reserve(items.size());
   for (const auto& item : items) ratios.push_back(static_cast<uint32_t>(ratio(item)));
   return Deck(ratios);
 }

@@ -1,6 +1,7 @@
 #include "ssd/timing.h"
 
 #include <algorithm>
+#include <cmath>
 #include <iterator>
 
 namespace pynvme::ssd {
@@ -31,7 +32,7 @@ constexpr uint64_t kOtherNs = 100'000;
 constexpr uint64_t kOtherBytesPerNs = 2'500;  // 256 GB in 100 ms
 constexpr uint64_t kLowPowerJitterMask = 32'767;
 
-constexpr uint64_t q16_of(double scale) { return static_cast<uint64_t>(scale * 65536.0 + 0.5); }
+uint64_t q16_of(double scale) { return static_cast<uint64_t>(std::llround(scale * 65536.0)); }
 
 }  // namespace
 

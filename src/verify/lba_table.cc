@@ -26,12 +26,12 @@ LbaTable::LbaTable(uint64_t lba_count) : lba_count_(lba_count) {
                              std::to_string(lba_count) + " LBAs: " + std::strerror(errno) +
                              "; raise the limit (ulimit -v) or verify fewer LBAs (nlba_verify)");
   }
-  const auto address = reinterpret_cast<uintptr_t>(mapping_);
-  const uintptr_t aligned = (address + kHugePageBytes - 1) & ~(kHugePageBytes - 1);
-  values_ = reinterpret_cast<uint32_t*>(aligned);
+  const size_t past = reinterpret_cast<uintptr_t>(mapping_) % kHugePageBytes;
+  const size_t skipped = past == 0 ? 0 : kHugePageBytes - past;
+  values_ = reinterpret_cast<uint32_t*>(static_cast<uint8_t*>(mapping_) + skipped);
   // Random reads miss the TLB on nearly every look-up without huge pages; a refusal costs only
   // speed.
-  madvise(values_, mapped_bytes_ - (aligned - address), MADV_HUGEPAGE);
+  madvise(values_, mapped_bytes_ - skipped, MADV_HUGEPAGE);
   touched_ = std::make_unique<std::atomic<bool>[]>(chunk_count());
 }
 

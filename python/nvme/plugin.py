@@ -190,9 +190,10 @@ def verify(nvme0n1: nvme.Namespace) -> Iterator[bool]:
 @pytest.fixture
 def aer(nvme0: nvme.Controller) -> Iterator[Callable[[AerCallback], None]]:
     """`aer(cb)`: cb is called for every asynchronous event until the end of the test."""
+    from nvme import _core
 
     def register(callback: AerCallback) -> None:
         nvme0.aer(cb=callback)
 
     yield register
-    nvme0.aer(cb=None)
+    _core.controller_async_events(nvme0, None)

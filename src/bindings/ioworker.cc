@@ -82,8 +82,12 @@ class IOWorker final : public DeviceUser {
     if (runner_ == nullptr) return;
     open_->remove(this);
     const PythonWait wait;
+    const bool cut_short = started_ && runner_->running();
     runner_->stop();
     finish();
+    if (cut_short && result_.error == ioworker::HostError::kNone) {
+      result_.error = ioworker::HostError::kSuddenlyTerminated;
+    }
   }
 
  private:

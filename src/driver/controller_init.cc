@@ -7,6 +7,7 @@
 #include "driver/controller.h"
 #include "driver/errors.h"
 #include "driver/io_queue_pair.h"
+#include "pcie/config_space.h"
 #include "spec/feature.h"
 #include "spec/identify.h"
 
@@ -104,6 +105,8 @@ void Controller::init_admin_queue() {
                           "controller first (nvme0[0x14] = 0, then wait for CSTS.RDY = 0)");
   }
   if (!admin_pair_->dead()) queues_lost("the admin queue was set up again");
+  // Off since an earlier controller of this function was closed.
+  pcie::ConfigSpace(*function_).set_bus_master(true);
   // MSI-X has to be on before the controller is enabled (NVMe over PCIe 1.0 §3.5).
   start_interrupts();
   admin_pair_->reset();

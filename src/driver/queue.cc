@@ -47,7 +47,7 @@ void SubmissionQueue::reset() {
 
 CompletionQueue::CompletionQueue(uint16_t id, uint32_t entries, const QueueMemory& memory,
                                  const pcie::Doorbells& doorbells)
-    : ring_(static_cast<uint32_t*>(memory.data)),
+    : ring_(static_cast<uint64_t*>(memory.data)),
       doorbell_(doorbell(doorbells, 2U * id + 1)),
       rung_(doorbells.rung),
       poll_(doorbells.poll),

@@ -79,16 +79,11 @@ class alignas(kCacheLine) CompletionQueue {
   // Takes a copy of the entry at the head when there is a new one, and advances. The phase is read
   // once, with acquire, before the rest of the entry; nothing is read from the ring twice.
   bool pop(spec::Cqe* cqe) noexcept {
-    const uint32_t* words = ring_ + static_cast<size_t>(head_) * kWords;
-    const uint32_t last = __atomic_load_n(words + 3, __ATOMIC_ACQUIRE);
-    if ((last >> 16 & 1) != phase_) return false;
-    // Both halves in one store each: whoever reads one as a whole must not wait for narrower
-    // stores.
-    uint64_t low = 0;
-    uint32_t dword2 = 0;
-    std::memcpy(&low, words, sizeof(low));
-    std::memcpy(&dword2, words + 2, sizeof(dword2));
-    const uint64_t high = dword2 | uint64_t{last} << 32;
+    const uint64_t* words = ring_ + static_cast<size_t>(head_) * kWords;
+    const uint64_t high = __atomic_load_n(words + 1, __ATOMIC_ACQUIRE);
+    if ((high >> kPhaseShift & 1) != phase_) return false;
+    // Both halves in one load and one store each: narrower ones would make the other side's wait.
+    const uint64_t low = *words;
     auto* entry = reinterpret_cast<unsigned char*>(cqe);
     std::memcpy(entry, &low, sizeof(low));
     std::memcpy(entry + sizeof(low), &high, sizeof(high));
@@ -100,8 +95,8 @@ class alignas(kCacheLine) CompletionQueue {
   }
   // Whether the entry at the head is new.
   bool ready() const noexcept {
-    const uint32_t* words = ring_ + static_cast<size_t>(head_) * kWords;
-    return (__atomic_load_n(words + 3, __ATOMIC_ACQUIRE) >> 16 & 1) == phase_;
+    const uint64_t* words = ring_ + static_cast<size_t>(head_) * kWords;
+    return (__atomic_load_n(words + 1, __ATOMIC_ACQUIRE) >> kPhaseShift & 1) == phase_;
   }
   void ring() noexcept { ring(head_); }
   void ring(uint32_t value) noexcept {
@@ -116,9 +111,10 @@ class alignas(kCacheLine) CompletionQueue {
   void reset();
 
  private:
-  static constexpr size_t kWords = sizeof(spec::Cqe) / sizeof(uint32_t);
+  static constexpr size_t kWords = sizeof(spec::Cqe) / sizeof(uint64_t);
+  static constexpr unsigned kPhaseShift = 48;  // of the entry's second half
 
-  uint32_t* ring_;
+  uint64_t* ring_;
   volatile uint32_t* doorbell_;
   void (*rung_)(void*, uint32_t);
   void (*poll_)(void*);

@@ -90,6 +90,8 @@ std::shared_ptr<Function> Bus::open(std::string_view name) {
     throw;
   }
   std::shared_ptr<Function> function(raw, [impl = impl_](Function* f) { impl->close(f); });
+  // Whoever opened it before may have left the slot without power.
+  function->power_on();
   ConfigSpace(*function).set_up();
   DmaMemory::instance().attach(*function);
   return function;

@@ -29,13 +29,18 @@ double Histogram::percentile(double percent) const {
   if (n == 0) return 0.0;
   const double exact = std::ceil(static_cast<double>(n) * std::clamp(percent, 0.0, 100.0) / 100.0);
   const uint64_t rank = std::clamp<uint64_t>(static_cast<uint64_t>(exact), 1, n);
+  if (rank == n) return static_cast<double>(max_);
   uint64_t seen = 0;
   for (uint32_t i = 0; i < kBuckets; ++i) {
-    seen += counts_[i];
-    if (seen < rank) continue;
-    const double middle =
-        static_cast<double>(lowest_of(i)) + static_cast<double>(width_of(i) - 1) / 2.0;
-    return std::clamp(middle, static_cast<double>(min_), static_cast<double>(max_));
+    if (seen + counts_[i] < rank) {
+      seen += counts_[i];
+      continue;
+    }
+    // The records of a bucket are taken to lie evenly over it, so that ranks stay in order.
+    const auto low = static_cast<double>(std::max(lowest_of(i), min_));
+    const auto high = static_cast<double>(std::min(lowest_of(i) + width_of(i) - 1, max_));
+    const double share = (static_cast<double>(rank - seen) - 0.5) / static_cast<double>(counts_[i]);
+    return low + (high - low) * share;
   }
   return static_cast<double>(max_);
 }

@@ -48,8 +48,8 @@ class Histogram {
   uint64_t min() const { return min_ == UINT64_MAX ? 0 : min_; }
   uint64_t max() const { return max_; }
   double mean() const;
-  // The value below or at which `percent` per cent of the records lie: the middle of its bucket,
-  // never outside what was recorded; 0 when nothing was.
+  // The value below or at which `percent` per cent of the records lie, interpolated within its
+  // bucket, never outside what was recorded; 0 when nothing was.
   double percentile(double percent) const;
   const std::vector<uint64_t>& counts() const { return counts_; }
 

@@ -41,6 +41,17 @@ TEST(Histogram, PercentilesOfAKnownSet) {
   EXPECT_EQ(h.percentile(100), 100);
 }
 
+TEST(Histogram, RanksWithinOneBucketStayInOrder) {
+  Histogram h;
+  for (int i = 0; i < 99'990; ++i) h.record(100'000);
+  for (int i = 0; i < 10; ++i) h.record(8'650'000 + static_cast<uint64_t>(i));
+  EXPECT_EQ(Histogram::bucket_of(8'650'000), Histogram::bucket_of(8'650'009));
+  EXPECT_LE(h.percentile(99.99), 100'352);
+  EXPECT_LT(h.percentile(99.992), h.percentile(99.996));
+  EXPECT_LT(h.percentile(99.996), h.percentile(99.9999));
+  EXPECT_EQ(h.percentile(100), 8'650'009);
+}
+
 TEST(Histogram, EmptyIsAllZero) {
   const Histogram h;
   EXPECT_EQ(h.count(), 0U);

@@ -1,0 +1,87 @@
+// The admin command set (NVMe Base 2.0 §5), one source file a family. Called with the admin
+// submission queue's lock held (and the pump's, with the latency model on), so admin commands run
+// one by one.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "spec/command.h"
+#include "spec/identify.h"
+#include "ssd/admin/features.h"
+#include "ssd/frontend/prp.h"
+#include "ssd/nvm/namespaces.h"
+#include "ssd/parts.h"
+#include "ssd/status_word.h"
+
+namespace pynvme::ssd {
+
+inline constexpr uint16_t kControllerId = 1;
+
+class Admin {
+ public:
+  explicit Admin(const Parts& parts);
+
+  Outcome execute(const spec::Sqe& sqe, uint64_t now_ns);
+  // A Controller Level Reset.
+  void reset(uint64_t now_ns);
+
+ private:
+  // admin_queues.cc
+  Outcome create_io_cq(const spec::Sqe& sqe);
+  Outcome create_io_sq(const spec::Sqe& sqe);
+  Outcome delete_io_cq(const spec::Sqe& sqe);
+  Outcome delete_io_sq(const spec::Sqe& sqe, uint64_t now_ns);
+  uint32_t allocated_sqs() const;
+  uint32_t allocated_cqs() const;
+
+  // admin_abort.cc
+  Outcome abort(const spec::Sqe& sqe, uint64_t now_ns);
+  bool abort_waiting(uint16_t sqid, uint16_t cid, uint64_t now_ns);
+  void post_aborted(uint16_t sqid, uint16_t cid, uint64_t now_ns);
+
+  // admin_identify.cc
+  Outcome identify(const spec::Sqe& sqe);
+  Outcome identify_namespace(const spec::Sqe& sqe);
+  Outcome identify_descriptors(const spec::Sqe& sqe);
+  Outcome identify_list(const spec::Sqe& sqe);
+  Outcome identify_controllers(const spec::Sqe& sqe, bool of_namespace);
+  Outcome identify_command_set(const spec::Sqe& sqe);
+  spec::IdentifyController describe_controller() const;
+  spec::IdentifyNamespace describe_namespace(const Namespace& ns) const;
+
+  // admin_features.cc
+  Outcome get_features(const spec::Sqe& sqe, uint64_t now_ns);
+  Outcome set_features(const spec::Sqe& sqe, uint64_t now_ns);
+  Outcome read_feature(const spec::Sqe& sqe, const FeatureValues& values, uint64_t now_ns);
+  Outcome write_feature(const spec::Sqe& sqe, FeatureValues& values, uint64_t now_ns);
+  void apply_features();
+
+  // admin_logs.cc
+  Outcome get_log_page(const spec::Sqe& sqe, uint64_t now_ns);
+  bool log_page(uint8_t lid, uint64_t now_ns, std::vector<uint8_t>* page) const;
+  bool log_page_of_version_2(uint8_t lid, std::vector<uint8_t>* page) const;
+
+  // admin_format.cc
+  Outcome format(const spec::Sqe& sqe);
+
+  // admin_firmware.cc
+  Outcome firmware_download(const spec::Sqe& sqe);
+  Outcome firmware_commit(const spec::Sqe& sqe);
+
+  // Moves `bytes` between the command's data pointer and a buffer. A transfer that is longer ends
+  // with zeroes: it is never built in memory, because the host chooses its length.
+  uint16_t to_host(const spec::Sqe& sqe, const void* from, uint64_t bytes) {
+    return to_host(sqe, from, bytes, bytes);
+  }
+  uint16_t to_host(const spec::Sqe& sqe, const void* from, uint64_t bytes, uint64_t transfer);
+  uint16_t from_host(const spec::Sqe& sqe, void* to, uint64_t bytes);
+  bool exceeds_mdts(uint64_t bytes) const;
+
+  Parts parts_;
+  DataPointer data_;
+  std::vector<uint32_t> changed_namespaces_;
+};
+
+}  // namespace pynvme::ssd

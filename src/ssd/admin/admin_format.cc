@@ -1,0 +1,46 @@
+// Format NVM (NVMe Base 2.0 §5.14): of one namespace or of all, with or without erasing.
+#include <algorithm>
+
+#include "spec/command_fields.h"
+#include "spec/feature.h"
+#include "spec/log.h"
+#include "ssd/admin/admin.h"
+#include "ssd/admin/events.h"
+#include "ssd/frontend/queues.h"
+
+namespace pynvme::ssd {
+
+Outcome Admin::format(const spec::Sqe& sqe) {
+  const bool all = sqe.nsid == spec::kNsidBroadcast;
+  if (!all && parts_.namespaces.find(sqe.nsid) == nullptr) {
+    return fail(spec::sc::kInvalidNamespaceOrFormat);
+  }
+  // A cryptographic erase and a format leave the same: nothing.
+  if (spec::format_ses(sqe.cdw10) > spec::kSesCryptographic) return kInvalidField;
+  // LBAFU belongs to controllers with more than 16 formats.
+  const uint8_t lbaf = spec::format_lbafl(sqe.cdw10);
+  if (lbaf >= kLbaFormats.size() || spec::format_pi(sqe.cdw10) != 0) {
+    return fail_specific(spec::sc::kInvalidFormat);
+  }
+  const Queues::IoLocked no_io(parts_.queues);
+  for (const auto& ns : parts_.namespaces.all()) {
+    if (!all && ns->nsid != sqe.nsid) continue;
+    const bool changes = ns->lba_bytes != kLbaFormats[lbaf];
+    ns->media.format(kLbaFormats[lbaf]);
+    ns->refresh();
+    if (!changes) continue;
+    const auto at =
+        std::lower_bound(changed_namespaces_.begin(), changed_namespaces_.end(), ns->nsid);
+    if (at == changed_namespaces_.end() || *at != ns->nsid) {
+      changed_namespaces_.insert(at, ns->nsid);
+    }
+    if ((parts_.features.current.async_events &
+         spec::AsyncEventConfigFeature::kNamespaceAttribute) != 0) {
+      parts_.events.raise(spec::aer::kTypeNotice, spec::aer::kNoticeNamespaceAttribute,
+                          spec::lid::kChangedNamespaceList);
+    }
+  }
+  return kSuccess;
+}
+
+}  // namespace pynvme::ssd

@@ -1,0 +1,35 @@
+// The table behind the log; the dispatchers in admin.cc and nvm_checks.cc are its counterpart.
+#include "ssd/admin/effects.h"
+
+#include <initializer_list>
+
+#include "spec/opcode.h"
+
+namespace pynvme::ssd {
+
+spec::CommandsSupportedEffects commands_supported_and_effects() {
+  using Log = spec::CommandsSupportedEffects;
+  namespace admin = spec::admin;
+  namespace io = spec::io;
+  Log log{};
+  for (const uint8_t opcode :
+       {admin::kDeleteIoSq, admin::kCreateIoSq, admin::kGetLogPage, admin::kDeleteIoCq,
+        admin::kCreateIoCq, admin::kIdentify, admin::kAbort, admin::kSetFeatures,
+        admin::kGetFeatures, admin::kAsyncEventRequest, admin::kFirmwareImageDownload}) {
+    log.acs[opcode] = Log::kCsupp;
+  }
+  log.acs[admin::kSetFeatures] |= Log::kCcc;
+  log.acs[admin::kFirmwareCommit] = Log::kCsupp | Log::kCcc;
+  // A format changes data and the namespace's description, with nobody else at work on it.
+  log.acs[admin::kFormatNvm] = Log::kCsupp | Log::kLbcc | Log::kNcc | Log::kCseNamespaceExclusive;
+  for (const uint8_t opcode : {io::kFlush, io::kRead, io::kCompare, io::kVerify}) {
+    log.iocs[opcode] = Log::kCsupp;
+  }
+  for (const uint8_t opcode :
+       {io::kWrite, io::kWriteUncorrectable, io::kWriteZeroes, io::kDatasetManagement}) {
+    log.iocs[opcode] = Log::kCsupp | Log::kLbcc;
+  }
+  return log;
+}
+
+}  // namespace pynvme::ssd

@@ -1,0 +1,76 @@
+// Defaults, and what can be saved and changed.
+#include "ssd/admin/features.h"
+
+namespace pynvme::ssd {
+namespace {
+
+FeatureValues default_values(const Config& config, uint16_t vectors, uint16_t over_temperature) {
+  FeatureValues values;
+  // A burst of 4 commands (2^2), and equal weights.
+  values.arbitration = spec::ArbitrationFeature::make(2, 0, 0, 0).value;
+  // A sensor's over threshold is at its highest until the host moves it (§5.27.1.3).
+  values.over_temperature.fill(0xFFFF);
+  values.over_temperature[0] = over_temperature;
+  values.error_recovery.assign(config.namespaces, 0);
+  values.number_of_queues =
+      spec::NumberOfQueuesFeature::make(static_cast<uint16_t>(config.io_queues - 1),
+                                        static_cast<uint16_t>(config.io_queues - 1))
+          .value;
+  values.coalescing_disabled.assign(vectors, false);
+  return values;
+}
+
+}  // namespace
+
+Features::Features(const Config& config, uint16_t vectors, uint16_t over_temperature_kelvin)
+    : current(default_values(config, vectors, over_temperature_kelvin)),
+      saved(current),
+      defaults(current) {}
+
+Features::Kind Features::kind(uint8_t fid, const Config& config) {
+  namespace f = spec::fid;
+  constexpr uint32_t kKept = spec::kFeatureCapSaveable | spec::kFeatureCapChangeable;
+  switch (fid) {
+    case f::kArbitration:
+    case f::kPowerManagement:
+    case f::kTemperatureThreshold:
+    case f::kInterruptCoalescing:
+    case f::kInterruptVectorConfig:
+    case f::kWriteAtomicityNormal:
+    case f::kAsyncEventConfig:
+      return {true, kKept, 0};
+    case f::kVolatileWriteCache:
+      return {config.cache_bytes != 0, kKept, 0};
+    case f::kErrorRecovery:
+      return {true, kKept | spec::kFeatureCapNamespaceSpecific, 0};
+    case f::kNumberOfQueues:
+      return {true, spec::kFeatureCapChangeable, 0};
+    case f::kAutonomousPowerStateTransition:
+      return {true, kKept, sizeof(spec::ApstTable)};
+    case f::kTimestamp:
+      return {true, spec::kFeatureCapChangeable, sizeof(spec::Timestamp)};
+    default:
+      return {};
+  }
+}
+
+void Features::set_timestamp(uint64_t ms, uint64_t now_ns) {
+  timestamp_ms_ = ms;
+  timestamp_set_ns_ = now_ns;
+  timestamp_origin_ = spec::Timestamp::kOriginSetFeatures;
+}
+
+void Features::reset_timestamp(uint64_t now_ns) {
+  timestamp_ms_ = 0;
+  timestamp_set_ns_ = now_ns;
+  timestamp_origin_ = spec::Timestamp::kOriginReset;
+}
+
+spec::Timestamp Features::timestamp(uint64_t now_ns) const {
+  spec::Timestamp timestamp{};
+  timestamp.set_milliseconds(timestamp_ms_ + (now_ns - timestamp_set_ns_) / 1'000'000);
+  timestamp.attributes = static_cast<uint8_t>(timestamp_origin_ << 1);
+  return timestamp;
+}
+
+}  // namespace pynvme::ssd

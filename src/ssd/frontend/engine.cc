@@ -1,0 +1,179 @@
+// Doorbells, error log entries and bookkeeping: what both ways of working share.
+#include "ssd/frontend/engine.h"
+
+#include <cstring>
+
+#include "spec/log.h"
+#include "spec/opcode.h"
+#include "ssd/admin/error_log.h"
+#include "ssd/admin/events.h"
+#include "ssd/model/health.h"
+#include "ssd/model/power.h"
+
+namespace pynvme::ssd {
+
+Engine::Engine(const Parts& parts, Nvm& nvm, Admin& admin, Timekeeper& timekeeper)
+    : parts_(parts),
+      queues_(parts.queues),
+      nvm_(nvm),
+      admin_(admin),
+      timekeeper_(timekeeper),
+      timed_(!parts.timing.off()),
+      blocked_(parts.queues.count()) {}
+
+void Engine::rung(uint32_t index) {
+  const uint32_t qid = index / 2;
+  if (qid >= queues_.count()) {
+    if (running()) wrong_doorbell(spec::aer::kErrorInvalidDoorbellRegister);
+  } else if (index % 2 == 0) {
+    tail_rung(static_cast<uint16_t>(qid));
+  } else {
+    head_rung(static_cast<uint16_t>(qid));
+  }
+}
+
+void Engine::tail_rung(uint16_t qid) {
+  SubmissionQueue& sq = queues_.sq(qid);
+  SqLock lock(sq.lock);
+  if (!running()) return;
+  if (!sq.live) {
+    lock.unlock();
+    wrong_doorbell(spec::aer::kErrorInvalidDoorbellRegister);
+    return;
+  }
+  // Out of range, nothing new, or more than there is room for (NVMe Base 2.0 §5.2.1).
+  const uint32_t tail = queues_.doorbell(2U * qid);
+  const uint32_t added = tail >= sq.tail ? tail - sq.tail : sq.size - sq.tail + tail;
+  if (tail >= sq.size || added == 0 || added > sq.size - 1 - sq.waiting()) {
+    lock.unlock();
+    wrong_doorbell(spec::aer::kErrorInvalidDoorbellValue);
+    return;
+  }
+  sq.tail = tail;
+  take_tail(sq, lock);
+}
+
+void Engine::take_tail(SubmissionQueue& sq, SqLock& lock) {
+  if (timed_) {
+    lock.unlock();
+    pump();
+  } else {
+    drain(sq, lock);
+  }
+}
+
+void Engine::head_rung(uint16_t qid) {
+  CompletionQueue& cq = queues_.cq(qid);
+  bool starved = false;
+  uint8_t wrong = 0xFF;
+  {
+    const std::lock_guard guard(cq.lock);
+    if (!running()) return;
+    const uint32_t head = queues_.doorbell(2U * qid + 1);
+    if (!cq.live) {
+      wrong = spec::aer::kErrorInvalidDoorbellRegister;
+    } else {
+      const uint32_t taken = head >= cq.head ? head - cq.head : cq.size - cq.head + head;
+      if (head >= cq.size || taken == 0 || taken > cq.used()) {
+        wrong = spec::aer::kErrorInvalidDoorbellValue;
+      } else {
+        cq.head = head;
+        if (cq.head == cq.tail) parts_.interrupts.drained(qid);
+        starved = cq.starved;
+        cq.starved = false;
+      }
+    }
+  }
+  if (wrong != 0xFF) wrong_doorbell(wrong);
+  if (starved) serve_starved(qid);
+  if (qid == 0) parts_.events.deliver();
+}
+
+void Engine::serve_starved(uint16_t cqid) {
+  if (timed_) {
+    pump();
+    return;
+  }
+  for (uint32_t id = 0; id < queues_.count(); ++id) {
+    SubmissionQueue& sq = queues_.sq(id);
+    SqLock lock(sq.lock);
+    if (running() && sq.live && sq.cqid == cqid && sq.head != sq.tail) drain(sq, lock);
+  }
+}
+
+void Engine::wrong_doorbell(uint8_t event) {
+  // An error that no command made: SQID and CID of all ones, and no LBA (NVMe Base 2.0 §5.16.1.2).
+  spec::ErrorLogEntry entry{};
+  entry.sqid = entry.cid = 0xFFFF;
+  entry.parameter_error_location = 0xFFFF;
+  parts_.error_log.add(entry);
+  parts_.health.smart().add_error_log_entries(1);
+  parts_.events.raise(spec::aer::kTypeError, event, spec::lid::kError);
+  parts_.events.deliver();
+}
+
+uint16_t Engine::note_error(const spec::Sqe& sqe, uint16_t sqid, uint16_t status, uint64_t lba) {
+  if (spec::status_sct(status) == spec::sct::kGeneric) {
+    switch (spec::status_sc(status)) {
+      // Not errors of the command, but what the host wanted or did to another one.
+      case spec::sc::kAbortRequested:
+      case spec::sc::kAbortedSqDeletion:
+      case spec::sc::kAbortedFailedFused:
+        return status;
+      default:
+        break;
+    }
+  }
+  const uint16_t with_more = static_cast<uint16_t>(status | 0x4000);
+  spec::ErrorLogEntry entry{};
+  entry.sqid = sqid;
+  entry.cid = sqe.cid;
+  entry.status = with_more;
+  entry.parameter_error_location = 0xFFFF;
+  if (sqid != 0) entry.lba = lba != 0 ? lba : sqe.slba();
+  entry.nsid = sqe.nsid;
+  parts_.error_log.add(entry);
+  parts_.health.smart().add_error_log_entries(1);
+  return with_more;
+}
+
+void Engine::account(const Tally& tally, uint64_t began_ns, uint64_t now_ns) {
+  Smart& smart = parts_.health.smart();
+  if (tally.read_bytes != 0) smart.add_reads(tally.read_commands, tally.read_bytes);
+  if (tally.write_commands != 0) smart.add_writes(tally.write_commands, tally.written_bytes);
+  if (tally.media_errors != 0) smart.add_media_errors(tally.media_errors);
+  if (now_ns > began_ns) smart.add_busy(now_ns - began_ns);
+  parts_.health.thermal().feed(tally.read_bytes + tally.written_bytes, now_ns);
+  parts_.health.check(now_ns);
+  parts_.events.deliver();
+}
+
+void Engine::advance_to(uint64_t now_ns) {
+  if (next_due_.load(std::memory_order_relaxed) <= now_ns) pump();
+  if (parts_.interrupts.next_due() <= now_ns) parts_.interrupts.fire_due(now_ns);
+}
+
+void Engine::resume() {
+  if (!running()) return;
+  for (uint32_t id = 0; id < queues_.count(); ++id) {
+    SubmissionQueue& sq = queues_.sq(id);
+    SqLock lock(sq.lock);
+    if (!sq.live) continue;
+    // Doorbells may have been written while nobody listened.
+    const uint32_t tail = queues_.doorbell(2 * id);
+    if (tail < sq.size) sq.tail = tail;
+    if (!timed_ && sq.head != sq.tail) drain(sq, lock);
+  }
+  if (timed_) pump();
+}
+
+void Engine::start(bool weighted_arbitration) { arbiter_.start(weighted_arbitration); }
+
+void Engine::forget() {
+  running_ = false;
+  parts_.outstanding.clear();
+  next_due_ = UINT64_MAX;
+  timekeeper_.note(UINT64_MAX);
+}
+
+}  // namespace pynvme::ssd

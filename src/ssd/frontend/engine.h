@@ -1,0 +1,107 @@
+// The command engine: doorbells in, commands fetched, checked, carried out, completions posted.
+// With the latency model off a doorbell works its own queue empty in the calling thread, under that
+// queue's lock alone. With the model on commands are fetched by arbitration and completed when due,
+// under the pump's lock.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <mutex>
+
+#include "ssd/admin/admin.h"
+#include "ssd/frontend/arbitration.h"
+#include "ssd/frontend/outstanding.h"
+#include "ssd/frontend/queues.h"
+#include "ssd/nvm/nvm.h"
+#include "ssd/parts.h"
+#include "ssd/timekeeper.h"
+
+namespace pynvme::ssd {
+
+class Engine {
+ public:
+  Engine(const Parts& parts, Nvm& nvm, Admin& admin, Timekeeper& timekeeper);
+
+  // The doorbell's new value lies in memory.
+  void rung(uint32_t index);
+  // Brings about what is due.
+  void advance() {
+    if (next_due_.load(std::memory_order_relaxed) == UINT64_MAX &&
+        parts_.interrupts.next_due() == UINT64_MAX) {
+      return;
+    }
+    advance_to(parts_.clock.now_ns());
+  }
+
+  // Whether commands are worked on. Changed with every lock held; resume() afterwards, without.
+  bool running() const { return running_.load(std::memory_order_relaxed); }
+  void set_running(bool running) { running_ = running; }
+  void resume();
+  // After a stop that changed nothing else: what was asked for meanwhile.
+  void catch_up() {
+    if (timed_) pump();
+  }
+
+  // A controller starts, or everything outstanding disappears. With every lock held.
+  void start(bool weighted_arbitration);
+  void forget();
+
+ private:
+  static constexpr uint32_t kBatch = 32;
+  static constexpr uint32_t kPrefetchAhead = 4;
+  // What a drive of this kind works on at a time; admin commands have room of their own.
+  static constexpr uint32_t kInsideMax = 128;
+  static constexpr uint32_t kAdminInsideMax = 32;
+
+  using SqLock = std::unique_lock<base::SpinLock>;
+
+  // engine.cc: doorbells, errors, bookkeeping
+  void tail_rung(uint16_t qid);
+  void head_rung(uint16_t qid);
+  void take_tail(SubmissionQueue& sq, SqLock& lock);
+  void wrong_doorbell(uint8_t event);
+  void serve_starved(uint16_t cqid);
+  uint16_t note_error(const spec::Sqe& sqe, uint16_t sqid, uint16_t status, uint64_t lba);
+  void account(const Tally& tally, uint64_t began_ns, uint64_t now_ns);
+  void advance_to(uint64_t now_ns);
+
+  // engine_direct.cc: the latency model is off. drain() lets go of the lock.
+  enum class Step : uint8_t { kMore, kWait, kFused };
+  void drain(SubmissionQueue& sq, SqLock& lock);
+  Step work_batch(SubmissionQueue& sq, Tally& tally, uint64_t now_ns);
+  // At least one, unless a fused command is first (*step says so) or the queue's memory is gone.
+  uint32_t fetch(SubmissionQueue& sq, uint32_t wanted, spec::Sqe* sqes, Step* step);
+  // Commands that touch each other, with no other at work; false when it has to wait for room.
+  bool work_fused(SubmissionQueue& sq, Tally& tally, uint64_t now_ns);
+
+  // engine_timed.cc: the latency model is on
+  void pump();
+  void pump_locked();
+  bool complete_due(uint64_t now_ns);
+  bool fetch_admin(uint64_t now_ns);
+  bool fetch_io(uint64_t now_ns);
+  uint32_t fetch_burst(SubmissionQueue& sq, uint32_t burst, uint64_t now_ns);
+  void enter(SubmissionQueue& sq, const spec::Sqe& sqe, uint64_t now_ns);
+  void enter_pair(SubmissionQueue& sq, const spec::Sqe& first, const spec::Sqe& second,
+                  uint64_t now_ns);
+  void complete(const Outstanding::Command& command, uint64_t now_ns);
+
+  // A fused command at the queue's head, and what to do with it.
+  enum class Pair : uint8_t { kWhole, kBroken, kGone };
+  Pair look_at_pair(SubmissionQueue& sq, spec::Sqe* first, spec::Sqe* second);
+
+  Parts parts_;
+  Queues& queues_;
+  Nvm& nvm_;
+  Admin& admin_;
+  Timekeeper& timekeeper_;
+  const bool timed_;
+  std::atomic<bool> running_{false};
+  std::atomic<uint64_t> next_due_{UINT64_MAX};
+  std::atomic<uint32_t> pump_requests_{0};
+  Arbiter arbiter_;
+  uint64_t busy_since_ns_ = 0;  // the pump's: since when something is outstanding
+  std::vector<bool> blocked_;   // the pump's: queues that wait for room in this round
+};
+
+}  // namespace pynvme::ssd

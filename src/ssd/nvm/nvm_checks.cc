@@ -1,0 +1,115 @@
+// What an NVM command's fields must satisfy, in the order in which a wrong one is told.
+#include "spec/command_fields.h"
+#include "spec/dsm.h"
+#include "spec/opcode.h"
+#include "ssd/admin/features.h"
+#include "ssd/nvm/nvm.h"
+
+namespace pynvme::ssd {
+namespace {
+
+namespace io = spec::io;
+
+constexpr uint16_t kWrongNamespace = fail(spec::sc::kInvalidNamespaceOrFormat);
+// CDW12 bits 23:20 of Write and Write Zeroes: a directive, and there are none.
+constexpr uint32_t kDirectiveType = 0x00F0'0000;
+
+}  // namespace
+
+Nvm::Nvm(const Parts& parts)
+    : parts_(parts),
+      memory_(parts.memory),
+      namespaces_(parts.namespaces),
+      write_cache_(parts.features.write_cache),
+      transfer_bytes_max_(parts.config.mdts_bytes == 0 ? UINT64_MAX : parts.config.mdts_bytes) {}
+
+uint16_t Nvm::check(const spec::Sqe& sqe) const {
+  switch (sqe.opcode) {
+    case io::kFlush:
+    case io::kWrite:
+    case io::kRead:
+    case io::kWriteUncorrectable:
+    case io::kCompare:
+    case io::kWriteZeroes:
+    case io::kDatasetManagement:
+    case io::kVerify:
+      break;
+    default:
+      return fail(spec::sc::kInvalidOpcode);
+  }
+  if (sqe.fuse() == spec::Fuse::kReserved || sqe.psdt() != spec::Psdt::kPrp) return kInvalidField;
+  if (sqe.opcode == io::kFlush && sqe.nsid == spec::kNsidBroadcast) return kSuccess;
+  const Namespace* const ns = namespaces_.find(sqe.nsid);
+  if (ns == nullptr) return kWrongNamespace;
+  switch (sqe.opcode) {
+    case io::kRead:
+    case io::kCompare:
+      return check_transfer(sqe, *ns);
+    case io::kWrite:
+      if ((sqe.cdw12 & kDirectiveType) != 0) return kInvalidField;
+      return check_transfer(sqe, *ns);
+    case io::kWriteUncorrectable:
+    case io::kWriteZeroes:
+    case io::kVerify:
+      return check_range(sqe, *ns);
+    default:
+      return kSuccess;
+  }
+}
+
+uint16_t Nvm::check_range(const spec::Sqe& sqe, const Namespace& ns) const {
+  const uint64_t nlb = spec::io_nlb(sqe.cdw12);
+  if (nlb > ns.lba_count || sqe.slba() > ns.lba_count - nlb) {
+    return fail(spec::sc::kLbaOutOfRange);
+  }
+  return kSuccess;
+}
+
+uint16_t Nvm::check_transfer(const spec::Sqe& sqe, const Namespace& ns) const {
+  if (uint64_t{spec::io_nlb(sqe.cdw12)} << ns.lba_shift > transfer_bytes_max_) {
+    return kInvalidField;
+  }
+  return check_range(sqe, ns);
+}
+
+bool Nvm::durable(const spec::Sqe& sqe) const {
+  return (sqe.cdw12 & spec::kIoFua) != 0 || !write_cache_.load(std::memory_order_relaxed);
+}
+
+bool Nvm::reads_media(uint8_t opcode) {
+  return opcode == io::kRead || opcode == io::kCompare || opcode == io::kVerify;
+}
+
+Nvm::Cost Nvm::cost(const spec::Sqe& sqe) const {
+  const Namespace* const ns = namespaces_.find(sqe.nsid);
+  const uint32_t bytes = ns == nullptr ? 0 : spec::io_nlb(sqe.cdw12) << ns->lba_shift;
+  switch (sqe.opcode) {
+    case io::kRead:
+    case io::kCompare:
+    case io::kVerify:
+      return {Work::kRead, bytes, false};
+    case io::kWrite:
+      return {Work::kWrite, bytes, durable(sqe)};
+    case io::kFlush:
+      return {Work::kFlush, 0, false};
+    case io::kDatasetManagement:
+      return {(sqe.cdw11 & spec::kDsmAd) != 0 ? Work::kDeallocate : Work::kOther, 0, false};
+    case io::kWriteZeroes:
+      return {(sqe.cdw12 & spec::kIoDeac) != 0 ? Work::kDeallocate : Work::kOther, 0, false};
+    default:
+      return {Work::kOther, 0, false};
+  }
+}
+
+void Nvm::prefetch_map(const spec::Sqe& sqe) const {
+  const Namespace* const ns = namespaces_.find(sqe.nsid);
+  if (ns != nullptr && sqe.slba() < ns->lba_count) ns->media.prefetch_map(sqe.slba());
+}
+
+void Nvm::prefetch_data(const spec::Sqe& sqe) const {
+  if (!reads_media(sqe.opcode)) return;
+  const Namespace* const ns = namespaces_.find(sqe.nsid);
+  if (ns != nullptr && sqe.slba() < ns->lba_count) ns->media.prefetch(sqe.slba());
+}
+
+}  // namespace pynvme::ssd

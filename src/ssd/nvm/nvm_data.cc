@@ -1,0 +1,123 @@
+// NVM commands that move data between the host and the media, and the fused pair.
+#include <stdexcept>
+
+#include "spec/command_fields.h"
+#include "spec/opcode.h"
+#include "ssd/nvm/nvm.h"
+
+namespace pynvme::ssd {
+
+uint16_t Nvm::execute(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
+  if (const uint16_t status = check(sqe); status != kSuccess) return status;
+  try {
+    switch (sqe.opcode) {
+      case spec::io::kRead:
+        return read(sqe, data, tally);
+      case spec::io::kWrite:
+        return write(sqe, data, tally);
+      case spec::io::kCompare:
+        return compare(sqe, data, tally);
+      case spec::io::kVerify:
+        return verify(sqe, tally);
+      case spec::io::kWriteZeroes:
+        return write_zeroes(sqe);
+      case spec::io::kWriteUncorrectable:
+        return write_uncorrectable(sqe);
+      case spec::io::kDatasetManagement:
+        return dataset_management(sqe, data);
+      default:
+        return flush(sqe);
+    }
+  } catch (const std::runtime_error&) {
+    // The machine below has no more memory or disk, which a drive knows as a write that failed.
+    tally.error_lba = sqe.slba();
+    return fail_media(spec::sc::kWriteFault);
+  }
+}
+
+uint16_t Nvm::media_status(MediaError error, uint64_t bad_lba, Tally& tally) {
+  if (error == MediaError::kNone) [[likely]]
+    return kSuccess;
+  tally.error_lba = bad_lba;
+  if (error == MediaError::kMiscompare) return fail_media(spec::sc::kCompareFailure);
+  ++tally.media_errors;
+  return fail_media(spec::sc::kUnrecoveredReadError);
+}
+
+uint16_t Nvm::read(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
+  Namespace& ns = *namespaces_.find(sqe.nsid);
+  const uint32_t nlb = spec::io_nlb(sqe.cdw12);
+  const uint64_t bytes = uint64_t{nlb} << ns.lba_shift;
+  const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
+  if (status != kSuccess) return status;
+  uint64_t bad_lba = 0;
+  const MediaError error = ns.media.read(sqe.slba(), nlb, data.span(), &bad_lba);
+  ++tally.read_commands;
+  tally.read_bytes += bytes;
+  return media_status(error, bad_lba, tally);
+}
+
+uint16_t Nvm::write(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
+  Namespace& ns = *namespaces_.find(sqe.nsid);
+  const uint32_t nlb = spec::io_nlb(sqe.cdw12);
+  const uint64_t bytes = uint64_t{nlb} << ns.lba_shift;
+  const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
+  if (status != kSuccess) return status;
+  ns.media.write(sqe.slba(), nlb, data.span(), durable(sqe));
+  ++tally.write_commands;
+  tally.written_bytes += bytes;
+  return kSuccess;
+}
+
+uint16_t Nvm::compare(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
+  Namespace& ns = *namespaces_.find(sqe.nsid);
+  const uint32_t nlb = spec::io_nlb(sqe.cdw12);
+  const uint64_t bytes = uint64_t{nlb} << ns.lba_shift;
+  const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
+  if (status != kSuccess) return status;
+  uint64_t bad_lba = 0;
+  const MediaError error = ns.media.compare(sqe.slba(), nlb, data.span(), &bad_lba);
+  // Compare is one of the SMART Host Read Commands (NVM Command Set 1.0 §4.1.4.2).
+  ++tally.read_commands;
+  tally.read_bytes += bytes;
+  return media_status(error, bad_lba, tally);
+}
+
+void Nvm::compare_and_write(const spec::Sqe& compare_sqe, const spec::Sqe& write_sqe,
+                            DataPointer& data, Tally& tally, uint16_t* compare_status,
+                            uint16_t* write_status) {
+  constexpr uint16_t kOtherFailed = fail_once(spec::sc::kAbortedFailedFused);
+  *compare_status = *write_status = kSuccess;
+  // Only compare-and-write is a fused operation, and both name the same range (NVM Command Set 1.0
+  // §3.2.1.1).
+  if (compare_sqe.opcode != spec::io::kCompare || write_sqe.opcode != spec::io::kWrite) {
+    *compare_status = *write_status = kInvalidField;
+    return;
+  }
+  *compare_status = check(compare_sqe);
+  *write_status = check(write_sqe);
+  const uint32_t nlb = spec::io_nlb(compare_sqe.cdw12);
+  if (*compare_status == kSuccess && *write_status == kSuccess) {
+    if (compare_sqe.nsid != write_sqe.nsid || compare_sqe.slba() != write_sqe.slba() ||
+        nlb != spec::io_nlb(write_sqe.cdw12)) {
+      *compare_status = *write_status = kInvalidField;
+      return;
+    }
+    if (nlb > kCompareAndWriteLbasMax) {
+      *compare_status = *write_status = fail(spec::sc::kAtomicWriteUnitExceeded);
+      return;
+    }
+    // The write's data pointer counts before anything is compared: a pair fails as one.
+    const Namespace& ns = *namespaces_.find(write_sqe.nsid);
+    *write_status =
+        parse_prps(memory_, write_sqe.prp1, write_sqe.prp2, uint64_t{nlb} << ns.lba_shift, data);
+  }
+  if (*compare_status == kSuccess && *write_status == kSuccess) {
+    *compare_status = execute(compare_sqe, data, tally);
+    if (*compare_status == kSuccess) *write_status = execute(write_sqe, data, tally);
+  }
+  if (*compare_status != kSuccess && *write_status == kSuccess) *write_status = kOtherFailed;
+  if (*write_status != kSuccess && *compare_status == kSuccess) *compare_status = kOtherFailed;
+}
+
+}  // namespace pynvme::ssd

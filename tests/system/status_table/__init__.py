@@ -1,0 +1,10 @@
+"""A table of wrong fields and the status each must get, from the text of the specification.
+
+Files by what they are about: each has a list ROWS."""
+
+from status_table import opcodes, queues
+
+ROWS = [
+    *opcodes.ROWS,
+    *queues.ROWS,
+]

@@ -120,12 +120,24 @@ class PRPList:
 
     @property
     def phys_addr(self) -> int:
-        """The address the device sees, plus offset."""
+        """The address the device sees, plus offset.
+
+        >>> from psd import PRPList
+        >>> PRPList().phys_addr % 4096
+        0
+        """
         return self.buf.phys_addr
 
     @property
     def offset(self) -> int:
-        """Where entry 0 lies, in bytes from the start of the memory."""
+        """Where entry 0 lies, in bytes from the start of the memory.
+
+        >>> from psd import PRPList
+        >>> prp_list = PRPList()
+        >>> prp_list.offset = 4088  # one entry, the last one of the page
+        >>> len(prp_list)
+        1
+        """
         return self.buf.offset
 
     @offset.setter
@@ -214,7 +226,12 @@ class SQE(_Entry):
 
     @property
     def opcode(self) -> int:
-        """Opcode: dword 0, bits 7:0."""
+        """Opcode: dword 0, bits 7:0.
+
+        >>> from psd import SQE
+        >>> hex(SQE(0x12340002, 1).opcode)
+        '0x2'
+        """
         return self._field(0, 0, 8)
 
     @opcode.setter
@@ -223,7 +240,14 @@ class SQE(_Entry):
 
     @property
     def cid(self) -> int:
-        """Command Identifier: dword 0, bits 31:16."""
+        """Command Identifier: dword 0, bits 31:16.
+
+        >>> from psd import SQE
+        >>> sqe = SQE(2, 1)
+        >>> sqe.cid = 567
+        >>> hex(sqe[0])
+        '0x2370002'
+        """
         return self._field(0, 16, 16)
 
     @cid.setter
@@ -232,7 +256,14 @@ class SQE(_Entry):
 
     @property
     def nsid(self) -> int:
-        """Namespace Identifier: dword 1."""
+        """Namespace Identifier: dword 1.
+
+        >>> from psd import SQE
+        >>> sqe = SQE(2)
+        >>> sqe.nsid = 1
+        >>> sqe[1]
+        1
+        """
         return self._dwords[1]
 
     @nsid.setter
@@ -241,7 +272,14 @@ class SQE(_Entry):
 
     @property
     def mptr(self) -> _Pointer:
-        """Metadata Pointer: dwords 4 and 5; a Buffer or an address."""
+        """Metadata Pointer: dwords 4 and 5; a Buffer or an address.
+
+        >>> from psd import SQE
+        >>> sqe = SQE(2, 1)
+        >>> sqe.mptr = 0x1_0000_2000
+        >>> hex(sqe[4]), hex(sqe[5])
+        ('0x2000', '0x1')
+        """
         return self._get_pointer(4)
 
     @mptr.setter
@@ -250,7 +288,14 @@ class SQE(_Entry):
 
     @property
     def prp1(self) -> _Pointer:
-        """PRP Entry 1: dwords 6 and 7; a PRP (any Buffer), a PRPList or an address."""
+        """PRP Entry 1: dwords 6 and 7; a PRP (any Buffer), a PRPList or an address.
+
+        >>> from psd import PRP, SQE
+        >>> sqe = SQE(2, 1)
+        >>> sqe.prp1 = PRP()
+        >>> sqe[6] | sqe[7] << 32 == sqe.prp1.phys_addr
+        True
+        """
         return self._get_pointer(6)
 
     @prp1.setter
@@ -259,7 +304,15 @@ class SQE(_Entry):
 
     @property
     def prp2(self) -> _Pointer:
-        """PRP Entry 2: dwords 8 and 9; a PRP (any Buffer), a PRPList or an address."""
+        """PRP Entry 2: dwords 8 and 9; a PRP (any Buffer), a PRPList or an address.
+
+        >>> from psd import PRP, PRPList, SQE
+        >>> sqe = SQE(2, 1)
+        >>> sqe.prp2 = PRPList()
+        >>> sqe.prp2[0] = PRP()
+        >>> sqe[8] | sqe[9] << 32 == sqe.prp2.phys_addr
+        True
+        """
         return self._get_pointer(8)
 
     @prp2.setter
@@ -300,48 +353,93 @@ class CQE(_Entry):
 
     @property
     def cdw0(self) -> int:
-        """Command specific: dword 0."""
+        """Command specific: dword 0.
+
+        >>> from psd import CQE
+        >>> CQE([0x11, 0, 0x0002_0001, 0x0003_007b]).cdw0
+        17
+        """
         return self._dwords[0]
 
     @property
     def sqhd(self) -> int:
-        """SQ Head Pointer: dword 2, bits 15:0."""
+        """SQ Head Pointer: dword 2, bits 15:0.
+
+        >>> from psd import CQE
+        >>> CQE([0x11, 0, 0x0002_0001, 0x0003_007b]).sqhd
+        1
+        """
         return self._field(2, 0, 16)
 
     @property
     def sqid(self) -> int:
-        """SQ Identifier: dword 2, bits 31:16."""
+        """SQ Identifier: dword 2, bits 31:16.
+
+        >>> from psd import CQE
+        >>> CQE([0x11, 0, 0x0002_0001, 0x0003_007b]).sqid
+        2
+        """
         return self._field(2, 16, 16)
 
     @property
     def cid(self) -> int:
-        """Command Identifier: dword 3, bits 15:0."""
+        """Command Identifier: dword 3, bits 15:0.
+
+        >>> from psd import CQE
+        >>> CQE([0x11, 0, 0x0002_0001, 0x0003_007b]).cid
+        123
+        """
         return self._field(3, 0, 16)
 
     @property
     def p(self) -> int:
         """Phase Tag: dword 3, bit 16. 1 in what the device posts to a new queue, then turning over
-        with each pass through it."""
+        with each pass through it.
+
+        >>> from psd import CQE
+        >>> CQE([0x11, 0, 0x0002_0001, 0x0003_007b]).p
+        1
+        """
         return self._field(3, 16, 1)
 
     @property
     def status(self) -> int:
-        """Status, all 15 bits without the Phase Tag: dword 3, bits 31:17. 0 is success."""
+        """Status, all 15 bits without the Phase Tag: dword 3, bits 31:17. 0 is success.
+
+        >>> from psd import CQE
+        >>> hex(CQE([0, 0, 0, 0x8503_0000]).status)
+        '0x4281'
+        """
         return self._field(3, 17, 15)
 
     @property
     def sc(self) -> int:
-        """Status Code: the low 8 bits of the status."""
+        """Status Code: the low 8 bits of the status.
+
+        >>> from psd import CQE
+        >>> hex(CQE([0, 0, 0, 0x8503_0000]).sc)
+        '0x81'
+        """
         return self._field(3, 17, 8)
 
     @property
     def sct(self) -> int:
-        """Status Code Type: the 3 bits above the Status Code."""
+        """Status Code Type: the 3 bits above the Status Code.
+
+        >>> from psd import CQE
+        >>> CQE([0, 0, 0, 0x8503_0000]).sct
+        2
+        """
         return self._field(3, 25, 3)
 
     @property
     def dnr(self) -> int:
-        """Do Not Retry: the highest bit of the status."""
+        """Do Not Retry: the highest bit of the status.
+
+        >>> from psd import CQE
+        >>> CQE([0, 0, 0, 0x8503_0000]).dnr
+        1
+        """
         return self._field(3, 31, 1)
 
     def __repr__(self) -> str:
@@ -456,6 +554,15 @@ class _Queue:
 
         The command is sent in any case. An error is a warning, `ERROR status: 01/01` when there is
         no such queue.
+
+        >>> import nvme as d
+        >>> from psd import IOCQ, IOSQ, PRP
+        >>> nvme0 = d.Controller("sim")
+        >>> cq = IOCQ(nvme0, 5, 16, PRP())
+        >>> sq = IOSQ(nvme0, 5, 16, PRP(), cqid=5)
+        >>> sq.delete()
+        >>> cq.delete()
+        >>> nvme0.close()
         """
 
         reachable = self._reachable.setdefault(self.nvme, {})
@@ -540,7 +647,23 @@ class IOCQ(_Queue):
     def head(self) -> int:
         """CQ Head Doorbell. Setting it writes the register, whatever the value; what it gives back
         is the value written last, because doorbells are not for reading (PCIe Transport 1.0
-        §3.1.2)."""
+        §3.1.2).
+
+        >>> import nvme as d
+        >>> from psd import IOCQ, IOSQ, PRP, SQE
+        >>> nvme0 = d.Controller("sim")
+        >>> cq = IOCQ(nvme0, 5, 16, PRP())
+        >>> sq = IOSQ(nvme0, 5, 16, PRP(), cqid=5)
+        >>> sq[0] = SQE(0, 1)  # Flush
+        >>> sq.tail = 1
+        >>> while cq[0].p == 0: pass
+        >>> cq.head = 1
+        >>> cq.head
+        1
+        >>> sq.delete()
+        >>> cq.delete()
+        >>> nvme0.close()
+        """
         return self._doorbell_value
 
     @head.setter
@@ -616,7 +739,22 @@ class IOSQ(_Queue):
     def tail(self) -> int:
         """SQ Tail Doorbell. Setting it writes the register, whatever the value; what it gives back
         is the value written last, because doorbells are not for reading (PCIe Transport 1.0
-        §3.1.2)."""
+        §3.1.2).
+
+        >>> import nvme as d
+        >>> from psd import IOCQ, IOSQ, PRP, SQE
+        >>> nvme0 = d.Controller("sim")
+        >>> cq = IOCQ(nvme0, 5, 16, PRP())
+        >>> sq = IOSQ(nvme0, 5, 16, PRP(), cqid=5)
+        >>> sq[0] = SQE(0, 1)  # Flush
+        >>> sq.tail = 1
+        >>> while cq[0].p == 0: pass
+        >>> sq.tail
+        1
+        >>> sq.delete()
+        >>> cq.delete()
+        >>> nvme0.close()
+        """
         return self._doorbell_value
 
     @tail.setter

@@ -2,29 +2,55 @@
 # the environment (for the plugin), and should pay nothing for it.
 """Test NVMe devices from Python.
 
-    import nvme as d
-
-    nvme0 = d.Controller("sim")               # the embedded SSD; "01:00.0" would be a PCIe device
-    nvme0n1 = d.Namespace(nvme0)
-    qpair = d.Qpair(nvme0, 16)
-    buf = d.Buffer(4096)
-    nvme0n1.write(qpair, buf, 0, 8).waitdone()
-    r = nvme0n1.ioworker(io_size=8, read_percentage=100, time=1).start().close()
-    print(r.io_count_read, r.latency_average_us)
+    >>> import nvme as d
+    >>> nvme0 = d.Controller("sim")           # the embedded SSD; "01:00.0" would be a PCIe device
+    >>> nvme0n1 = d.Namespace(nvme0)
+    >>> qpair = d.Qpair(nvme0, 16)
+    >>> buf = d.Buffer(4096)
+    >>> nvme0n1.write(qpair, buf, lba=0, lba_count=8).waitdone()
+    0
+    >>> r = nvme0n1.ioworker(io_size=8, read_percentage=100, io_count=1000).start().close()
+    >>> r.io_count_read
+    1000
+    >>> nvme0.close()
 
 Classes:
     Buffer       memory that the device reads and writes
-    Pcie         PCIe configuration space, BAR memory, resets
+    Pcie         PCIe configuration space, BAR memory, resets, power states
     Controller   registers and admin commands
-    Namespace    IO commands, data verification, IOWorkers
     Qpair        an IO submission and completion queue
-    Subsystem    power and resets of the whole NVM subsystem
+    Namespace    IO commands, data verification, IOWorkers
+    IOWorker     a workload with a native thread of its own, made by Namespace.ioworker();
+                 its result is a DotDict, a dict whose keys are attributes too
+    Subsystem    power, shutdown and reset of the whole NVM subsystem
     Ssd          an embedded SSD made to measure
 
+Functions:
+    srand        seed every random choice
+
 Commands are asynchronous: they are sent at once, and `waitdone()` of the Controller or Qpair waits
-for them, calls their callbacks and warns of errors. Under pytest, fixtures open the device: a test
-asks for `nvme0`, `nvme0n1`, `qpair`, `pcie`, `subsystem`, `buf`, `verify` or `aer` by argument;
-`--pciaddr` names the device. Only devices that were named are ever touched.
+for them and calls their callbacks, `cb(cdw0, status1)` or `cb(cpl)` with the completion's four
+dwords. A command that completes in error is a warning, `ERROR status: 02/81`: status code type and
+status code in hexadecimal. Nothing is raised, so that errors can be tested.
+
+What is raised:
+    ArgumentError    a wrong argument; an AssertionError and a ValueError
+    TimeoutError     nothing comes any more that could be waited for
+    SystemError      the device is gone: its registers read all ones
+    IndexError       outside of a Buffer, of configuration space, of BAR memory
+    NvmeEnumerateError, QpairCreationError, NamespaceCreationError
+                     what was to be opened or made is not there, or was refused
+    QpairDeletionError, NamespaceDeletionError, NvmeDeletionError
+                     what was to be given up could not be
+    NvmeShutdownStatusTimeoutError
+                     CSTS.SHST did not report the end of a shutdown
+
+A device is named by an address: "sim" or "sim:capacity=1GiB,lba=4096" is an embedded SSD, "01:00.0"
+a PCIe function. Only devices that were named are ever touched.
+
+Under pytest, fixtures open the device: a test asks for `pcie`, `nvme0`, `nvme0n1`, `qpair`,
+`subsystem`, `buf`, `verify` or `aer` by argument; `--dut` names the device. The module `psd` makes
+queues, entries and PRPs by hand; `nvme.report` writes HTML reports.
 """
 
 from __future__ import annotations

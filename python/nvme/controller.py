@@ -112,6 +112,9 @@ class Controller(_core.Controller):
             byte_end, byte_begin: both inclusive, as the specification writes them (63:24);
                 byte_begin is byte_end when it is left out
             type: int, str or bytes
+            nsid, cns, cntid, csi, nvmsetid: as of identify()
+
+        An Identify that fails is a warning `ERROR status: ...`, and the field reads as zero.
 
         >>> import nvme as d
         >>> nvme0 = d.Controller("sim")
@@ -121,7 +124,19 @@ class Controller(_core.Controller):
         return identify_field(self, byte_end, byte_begin, type, nsid, cns, cntid, csi, nvmsetid)
 
     def supports(self, opcode: int) -> bool:
-        """Whether the Commands Supported and Effects log (05h) lists the admin command."""
+        """Whether the Commands Supported and Effects log (05h) lists the admin command.
+
+        Args:
+            opcode: 0 to 255
+
+        Reads the log page and waits for it; no waitdone().
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> nvme0.supports(0x06)  # Identify
+        True
+        >>> nvme0.close()
+        """
         return supported(self, opcode, 0)
 
     def downfw(self, filename: str | Path, slot: int = 0, action: int = 1) -> None:
@@ -130,8 +145,20 @@ class Controller(_core.Controller):
         Args:
             filename: the image; its length must be a multiple of 4
             slot: 0 (the controller's choice) to 7
-            action: Commit Action, 1: replace the image of the slot and activate it at the next
-                reset
+            action: Commit Action, 0 to 7; 1: replace the image of the slot and activate it at the
+                next reset
+
+        The image goes in parts of 4 KiB. A part or a commit that fails is a warning
+        `ERROR status: ...`, and nothing more is sent.
+
+        >>> import tempfile
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> with tempfile.NamedTemporaryFile() as image:
+        ...     length = image.write(bytes(8192))
+        ...     image.flush()
+        ...     nvme0.downfw(image.name, slot=1, action=0)
+        >>> nvme0.close()
         """
         image = Path(filename).read_bytes()
         if not image or len(image) % 4 != 0:
@@ -153,6 +180,14 @@ class Controller(_core.Controller):
 
         Args:
             count: 0: all that are kept, the last 4096
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> queues = nvme0.getfeatures(7).waitdone()
+        >>> text = nvme0.cmdlog(1)
+        cmdlog of the admin queue...
+        Get Features (0Ah)...Successful Completion (00/00)...
+        >>> nvme0.close()
         """
         return show("the admin queue", _core.controller_cmdlog(self, count))
 

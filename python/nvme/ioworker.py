@@ -19,7 +19,19 @@ if TYPE_CHECKING:
 
 
 class DotDict(dict[str, Any]):
-    """A dict whose keys are attributes too."""
+    """A dict whose keys are attributes too: the result of an IOWorker.
+
+    Keys: `io_count_read`, `io_count_nonread` (all that is no Read), `io_count_write`; `mseconds`,
+    the run's length in milliseconds; `latency_max_us`, `latency_average_us`; `cpu_usage`, 0.0 to
+    1.0 of one processor; `error`, 0 or that of the warning `ioworker host ERROR`. With
+    output_io_per_second also `iops_consistency`, with output_percentile_latency
+    `latency_distribution`, a list of IOs that took 0, 1, 2, ... microseconds.
+
+    >>> import nvme as d
+    >>> r = d.DotDict(io_count_read=1000, mseconds=20)
+    >>> r.io_count_read / r["mseconds"]
+    50.0
+    """
 
     def __getattr__(self, name: str) -> Any:
         try:
@@ -35,11 +47,24 @@ class DotDict(dict[str, Any]):
 
 
 class IOWorker(_core.IOWorker):
-    """A workload under way; made by Namespace.ioworker()."""
+    """A workload with a queue pair and a native thread of its own; made by Namespace.ioworker().
+
+    start() starts it and close() waits for its end, or `with` does both. Several run together.
+
+    >>> import nvme as d
+    >>> nvme0 = d.Controller("sim")
+    >>> nvme0n1 = d.Namespace(nvme0)
+    >>> with nvme0n1.ioworker(io_size=8, io_count=100) as first:
+    ...     second = nvme0n1.ioworker(io_size=8, io_count=100).start()
+    ...     cdw0 = nvme0.getfeatures(7).waitdone()  # the script goes on meanwhile
+    >>> first.close().io_count_read + second.close().io_count_read
+    200
+    >>> nvme0.close()
+    """
 
     def __init__(self, namespace: Namespace, **arguments: Any) -> None:
         outputs = {name: arguments.pop(name) for name in tuple(arguments) if name[:7] == "output_"}
-        self._io_per_second = _output("output_io_per_second", outputs, list)
+        self._per_second_output = _output("output_io_per_second", outputs, list)
         self._percentile_latency = _output("output_percentile_latency", outputs, dict)
         self._cmdlog_list = _output("output_cmdlog_list", outputs, list)
         self._op_percentage: dict[int, int] | None = arguments["op_percentage"]
@@ -66,29 +91,57 @@ class IOWorker(_core.IOWorker):
         )
 
     def start(self) -> IOWorker:
-        """Create the queue and start the thread. Returns self."""
-        self.launch()
+        """Create the queue and start the thread. Returns self.
+
+        QpairCreationError when the device has no queue left, ArgumentError when it was started
+        before.
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> worker = d.Namespace(nvme0).ioworker(io_size=8, io_count=100).start()
+        >>> worker.close().io_count_read
+        100
+        >>> nvme0.close()
+        """
+        _core.ioworker_launch(self)
         return self
 
     def close(self) -> DotDict:
         """Wait for the end, delete the queue, fill the outputs, and return the result.
 
         A worker that failed is reported by warnings, and by `error` of the result. Ctrl-C ends it.
+        Closing again returns the same result.
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> per_second, percentiles = [], {50: None, 99.9: None}
+        >>> worker = d.Namespace(nvme0).ioworker(
+        ...     io_size=8, time=2, iops=1000,
+        ...     output_io_per_second=per_second, output_percentile_latency=percentiles,
+        ... )
+        >>> r = worker.start().close()
+        >>> r.error, len(per_second), percentiles[50] <= percentiles[99.9]
+        (0, 2, True)
+        >>> nvme0.close()
         """
         if self._result is not None:
             return self._result
-        result = DotDict(self.wait_result())
-        if self._io_per_second is not None:
-            self._io_per_second[:] = self.io_per_second()
-            result["iops_consistency"] = self.iops_consistency()
+        result = DotDict(_core.ioworker_wait_result(self))
+        if self._per_second_output is not None:
+            self._per_second_output[:] = _core.ioworker_io_per_second(self)
+            result["iops_consistency"] = _core.ioworker_iops_consistency(self)
         if self._percentile_latency is not None:
             for percent in self._percentile_latency:
-                self._percentile_latency[percent] = self.latency_percentile_us(percent)
-            result["latency_distribution"] = self.latency_distribution()
+                self._percentile_latency[percent] = _core.ioworker_latency_percentile_us(
+                    self, percent
+                )
+            result["latency_distribution"] = _core.ioworker_latency_distribution(self)
         if self._cmdlog_list is not None:
-            self._cmdlog_list[:] = self.last_commands()
+            self._cmdlog_list[:] = _core.ioworker_last_commands(self)
         if self._op_percentage is not None:
-            sent = {opcode: self.opcode_count(opcode) for opcode in self._op_percentage}
+            sent = {
+                opcode: _core.ioworker_opcode_count(self, opcode) for opcode in self._op_percentage
+            }
             total = sum(sent.values())
             for opcode, count in sent.items():
                 self._op_percentage[opcode] = round(count * 100 / total) if total else 0
@@ -110,7 +163,7 @@ class IOWorker(_core.IOWorker):
         self.close()
 
     def _warn(self, error: int) -> None:
-        text, status1, detail = self.failure()
+        text, status1, detail = _core.ioworker_failure(self)
         level = _script_level()
         sct, sc = status1 >> 9 & 7, status1 >> 1 & 0xFF
         if sct or sc:

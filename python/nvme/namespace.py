@@ -57,6 +57,16 @@ class Namespace(_core.Namespace):
             byte_end, byte_begin: both inclusive; byte_begin is byte_end when it is left out
             type: int, str or bytes
             nsid: this namespace when it is left out
+            cns, cntid, csi, nvmsetid: as of Controller.identify()
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim:capacity=1GiB")
+        >>> nvme0n1 = d.Namespace(nvme0)
+        >>> nvme0n1.id_data(7, 0)  # NSZE, in LBAs
+        2097152
+        >>> nvme0n1.id_data(25)  # NLBAF, 0-based
+        1
+        >>> nvme0.close()
         """
         return identify_field(
             self._nvme,
@@ -71,11 +81,27 @@ class Namespace(_core.Namespace):
         )
 
     def supports(self, opcode: int) -> bool:
-        """Whether the Commands Supported and Effects log (05h) lists the IO command."""
+        """Whether the Commands Supported and Effects log (05h) lists the IO command.
+
+        Args:
+            opcode: 0 to 255
+
+        Reads the log page and waits for it; no waitdone().
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> nvme0n1 = d.Namespace(nvme0)
+        >>> nvme0n1.supports(0x02), nvme0n1.supports(0x7d)  # Read, Zone Append
+        (True, False)
+        >>> nvme0.close()
+        """
         return supported(self._nvme, opcode, _IO_EFFECTS_OFFSET)
 
     def get_lba_format(self, data_size: int = 512, meta_size: int = 0) -> int | None:
         """Index of the LBA format with these bytes of data and metadata; None when there is none.
+
+        Args:
+            data_size, meta_size: bytes of an LBA
 
         >>> import nvme as d
         >>> nvme0 = d.Controller("sim")
@@ -99,6 +125,14 @@ class Namespace(_core.Namespace):
             ses: Secure Erase Settings, 0: none, 1: user data, 2: cryptographic
 
         AssertionError when there is no such format.
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller(d.Ssd(capacity="1GiB"))
+        >>> nvme0n1 = d.Namespace(nvme0)
+        >>> nvme0n1.format(4096)
+        >>> nvme0n1.sector_size
+        4096
+        >>> nvme0.close()
         """
         index = self.get_lba_format(data_size, meta_size)
         if index is None:

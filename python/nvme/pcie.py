@@ -48,7 +48,14 @@ class Pcie(_core.Pcie):
     def reset(self, rst_fn: Callable[[], object] | None = None) -> None:
         """Hot reset by the port above, or by `rst_fn` (a hardware fixture, for example).
 
-        Configuration space is restored afterwards.
+        Configuration space is restored afterwards. Controller.reset() comes next.
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> pcie = d.Pcie(nvme0)
+        >>> pcie.reset()
+        >>> nvme0.reset()
+        >>> pcie.close()
         """
         if rst_fn is None:
             _core.pcie_hot_reset(self)
@@ -58,12 +65,30 @@ class Pcie(_core.Pcie):
         _core.pcie_config_restore(self, saved)
 
     def flr(self) -> None:
-        """Function Level Reset (PCIe 5.0 §6.6.2). Configuration space is restored afterwards."""
+        """Function Level Reset (PCIe 5.0 §6.6.2). Configuration space is restored afterwards.
+
+        Controller.reset() comes next.
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> pcie = d.Pcie(nvme0)
+        >>> pcie.flr()
+        >>> nvme0.reset()
+        >>> pcie.close()
+        """
         _core.pcie_function_level_reset(self)
 
     @property
     def aspm(self) -> int:
-        """ASPM Control of Link Control: 0 disabled, 1 L0s, 2 L1, 3 both."""
+        """ASPM Control of Link Control: 0 disabled, 1 L0s, 2 L1, 3 both. Settable, 0 to 3.
+
+        >>> import nvme as d
+        >>> pcie = d.Pcie("sim")
+        >>> pcie.aspm = 2
+        >>> pcie.aspm
+        2
+        >>> pcie.close()
+        """
         return self.register(self._link_control(), 2) & 3
 
     @aspm.setter
@@ -74,7 +99,22 @@ class Pcie(_core.Pcie):
 
     @property
     def power_state(self) -> int:
-        """PowerState of PMCSR: 0 D0, 1 D1, 2 D2, 3 D3hot."""
+        """PowerState of PMCSR: 0 D0, 1 D1, 2 D2, 3 D3hot. Settable, 0 to 3.
+
+        Entering and leaving D3hot takes 10 ms (PCI Power Management 1.2 §5.6.1). A function without
+        No_Soft_Reset is reset on its way back to D0, and its configuration space restored here.
+        Controller.reset() comes next.
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> pcie = d.Pcie(nvme0)
+        >>> pcie.power_state = 3
+        >>> pcie.power_state
+        3
+        >>> pcie.power_state = 0
+        >>> nvme0.reset()
+        >>> pcie.close()
+        """
         return self.register(self._pmcsr(), 2) & 3
 
     @power_state.setter

@@ -13,5 +13,15 @@ class Qpair(_core.Qpair):
 
         Args:
             count: 0: all that are kept, the last 4096
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(4096)
+        >>> nvme0n1.read(qpair, buf, lba=8, lba_count=8).waitdone()
+        0
+        >>> text = qpair.cmdlog(1)
+        cmdlog of qpair 1...
+        Read (02h)...slba:0x8 nlb:8...Successful Completion (00/00)...
+        >>> nvme0.close()
         """
         return show(f"qpair {self.sqid}", _core.qpair_cmdlog(self, count))

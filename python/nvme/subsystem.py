@@ -44,7 +44,16 @@ class Subsystem:
         self._poweroff_cb = poweroff_cb
 
     def poweroff(self) -> None:
-        """Take the power away, suddenly unless shutdown_notify() came before."""
+        """Take the power away, suddenly unless shutdown_notify() came before.
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> subsystem = d.Subsystem(nvme0)
+        >>> subsystem.poweroff()
+        >>> subsystem.poweron()
+        >>> nvme0.reset()
+        >>> nvme0.close()
+        """
         if self._poweroff_cb is None:
             _core.controller_power_off(self._nvme)
             return
@@ -52,14 +61,33 @@ class Subsystem:
         self._poweroff_cb()
 
     def poweron(self) -> None:
-        """Give the power back. Controller.reset() comes next."""
+        """Give the power back. Controller.reset() comes next.
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> subsystem = d.Subsystem(nvme0)
+        >>> subsystem.poweroff()
+        >>> subsystem.poweron()
+        >>> nvme0.reset()
+        >>> nvme0.close()
+        """
         if self._poweron_cb is None:
             _core.controller_power_on(self._nvme)
             return
         self._poweron_cb()
 
     def power_cycle(self, sec: float = 10) -> None:
-        """Power off, `sec` seconds later on again. Controller.reset() comes next."""
+        """Power off, `sec` seconds later on again. Controller.reset() comes next.
+
+        Args:
+            sec: seconds without power, 0 or more
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> d.Subsystem(nvme0).power_cycle(0)
+        >>> nvme0.reset()
+        >>> nvme0.close()
+        """
         self.poweroff()
         time.sleep(sec)
         self.poweron()
@@ -67,7 +95,18 @@ class Subsystem:
     def shutdown_notify(self, abrupt: bool = False) -> None:
         """Shutdown notification (CC.SHN), and wait for CSTS.SHST (NVMe Base 2.0 §3.6).
 
+        Args:
+            abrupt: an abrupt shutdown (CC.SHN 10b) instead of a normal one (01b)
+
         Raises NvmeShutdownStatusTimeoutError when the controller does not finish in time.
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> d.Subsystem(nvme0).shutdown_notify()
+        >>> nvme0[0x1c] >> 2 & 3  # CSTS.SHST: 2, shutdown processing complete
+        2
+        >>> nvme0.reset()
+        >>> nvme0.close()
         """
         _core.controller_shutdown(self._nvme, abrupt)
 
@@ -75,5 +114,13 @@ class Subsystem:
         """NVM Subsystem Reset by NSSR.NSSRC. Controller.reset() comes next.
 
         AssertionError where CAP.NSSRS says it is not supported.
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> d.Subsystem(nvme0).reset()
+        >>> nvme0.reset()
+        >>> nvme0[0x1c] >> 4 & 1  # CSTS.NSSRO: a subsystem reset occurred
+        1
+        >>> nvme0.close()
         """
         _core.controller_subsystem_reset(self._nvme)

@@ -10,6 +10,7 @@
 #include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 
+#include "bindings/admin_commands_doc.h"
 #include "bindings/buffer.h"
 #include "bindings/command.h"
 #include "bindings/controller.h"
@@ -209,67 +210,18 @@ void bind_admin_commands(nb::class_<Controller>& controller) {
             command.sqe = driver::abort_command(sqid.u16("sqid"), cid.u16("cid"));
             return send(self, std::move(command), cb);
           },
-          "cid"_a, "sqid"_a = 0, "cb"_a = none,
-          "Abort (NVMe Base 2.0 §5.1). Bit 0 of cdw0 is 0 when the command was aborted.\n\n"
-          "Args:\n    cid: Command Identifier, see latest_cid\n    sqid: of its queue, 0: admin")
+          "cid"_a, "sqid"_a = 0, "cb"_a = none, doc::kAbort)
       .def("identify", identify, "buf"_a = none, "nsid"_a = 0, "cns"_a = 1, "cntid"_a = 0,
-           "csi"_a = 0, "nvmsetid"_a = 0, "cb"_a = none,
-           R"(Identify (NVMe Base 2.0 §5.17). id_data() reads single fields.
-
-Args:
-    buf: gets the 4096 bytes
-    cns: 0: namespace nsid, 1: controller, 2: active namespaces, 3: namespace descriptors, ...
-
->>> import nvme as d
->>> nvme0 = d.Controller("sim")
->>> buf = d.Buffer(4096)
->>> nvme0.identify(buf, nsid=0, cns=1).waitdone()
-0
->>> model = buf.data(63, 24, str)
->>> nvme0.close()
-)")
+           "csi"_a = 0, "nvmsetid"_a = 0, "cb"_a = none, doc::kIdentify)
       .def("getfeatures", getfeatures, "fid"_a, "sel"_a = 0, "buf"_a = none, "cdw11"_a = 0,
            "cdw12"_a = 0, "cdw13"_a = 0, "cdw14"_a = 0, "cdw15"_a = 0, "cb"_a = none,
-           R"(Get Features (NVMe Base 2.0 §5.15); the value is cdw0 of the completion.
-
-Args:
-    fid: Feature Identifier
-    sel: 0: current, 1: default, 2: saved, 3: supported capabilities
-    buf: for features whose value is a data structure
-
->>> import nvme as d
->>> nvme0 = d.Controller("sim")
->>> temperature_threshold = nvme0.getfeatures(4).waitdone()
->>> nvme0.close()
-)")
-      .def(
-          "setfeatures", setfeatures, "fid"_a, "sv"_a = 0, "buf"_a = none, "cdw11"_a = 0,
-          "cdw12"_a = 0, "cdw13"_a = 0, "cdw14"_a = 0, "cdw15"_a = 0, "cb"_a = none,
-          "Set Features (NVMe Base 2.0 §5.27).\n\nArgs:\n    fid: Feature Identifier\n    sv: 1: "
-          "keep "
-          "the value across resets and power cycles\n    cdw11..cdw15: as the feature defines them")
+           doc::kGetFeatures)
+      .def("setfeatures", setfeatures, "fid"_a, "sv"_a = 0, "buf"_a = none, "cdw11"_a = 0,
+           "cdw12"_a = 0, "cdw13"_a = 0, "cdw14"_a = 0, "cdw15"_a = 0, "cb"_a = none,
+           doc::kSetFeatures)
       .def("getlogpage", getlogpage, "lid"_a, "buf"_a, "size"_a = none, "offset"_a = 0,
-           "nsid"_a = 0xFFFFFFFFULL, "cb"_a = none,
-           R"(Get Log Page (NVMe Base 2.0 §5.16).
-
-Args:
-    lid: Log Page Identifier in bits 7:0; LSP and RAE may be added in bits 14:8 and 15
-    size: bytes, a multiple of 4; all of buf when it is left out
-    offset: bytes into the log page
-
->>> import nvme as d
->>> nvme0 = d.Controller("sim")
->>> smart = d.Buffer(512, "SMART log")
->>> nvme0.getlogpage(0x02, smart, 512).waitdone()
-0
->>> celsius = smart.data(2, 1) - 273
->>> nvme0.close()
-)")
-      .def(
-          "format", format, "lbaf"_a = 0, "ses"_a = 0, "nsid"_a = 1, "cb"_a = none,
-          "Format NVM (NVMe Base 2.0 §5.14): all data of the namespace go.\n\nArgs:\n    lbaf: LBA "
-          "Format, see Namespace.get_lba_format()\n    ses: 0: no secure erase, 1: user data, 2: "
-          "cryptographic")
+           "nsid"_a = 0xFFFFFFFFULL, "cb"_a = none, doc::kGetLogPage)
+      .def("format", format, "lbaf"_a = 0, "ses"_a = 0, "nsid"_a = 1, "cb"_a = none, doc::kFormat)
       .def(
           "sanitize",
           [](const Self& self, const IntArg& option, const IntArg& pattern, const nb::object& cb) {
@@ -278,11 +230,7 @@ Args:
             command.sqe.cdw11 = pattern.u32("pattern");
             return send(self, std::move(command), cb);
           },
-          "option"_a = 2, "pattern"_a = 0, "cb"_a = none,
-          "Sanitize (NVMe Base 2.0 §5.24): starts it; log page 81h shows the progress.\n\nArgs:\n  "
-          "  "
-          "option: CDW10; 1: exit failure mode, 2: block erase, 3: overwrite, 4: crypto erase\n    "
-          "pattern: of an overwrite")
+          "option"_a = 2, "pattern"_a = 0, "cb"_a = none, doc::kSanitize)
       .def(
           "dst",
           [](const Self& self, const IntArg& stc, const IntArg& nsid, const nb::object& cb) {
@@ -290,13 +238,9 @@ Args:
             command.sqe.cdw10 = stc.u32("stc");
             return send(self, std::move(command), cb);
           },
-          "stc"_a = 1, "nsid"_a = 0xFFFFFFFFULL, "cb"_a = none,
-          "Device Self-test (NVMe Base 2.0 §5.9).\n\nArgs:\n    stc: 1: short, 2: extended, 15: "
-          "abort")
+          "stc"_a = 1, "nsid"_a = 0xFFFFFFFFULL, "cb"_a = none, doc::kDst)
       .def("fw_download", fw_download, "buf"_a, "offset"_a, "size"_a = none, "cb"_a = none,
-           "Firmware Image Download (NVMe Base 2.0 §5.13).\n\nArgs:\n    offset: bytes into the "
-           "image, "
-           "a multiple of 4\n    size: bytes, a multiple of 4; all of buf when it is left out")
+           doc::kFwDownload)
       .def(
           "fw_commit",
           [](const Self& self, const IntArg& slot, const IntArg& action, const nb::object& cb) {
@@ -305,18 +249,8 @@ Args:
                                 static_cast<uint32_t>(action.in("action", 0, 7)) << 3;
             return send(self, std::move(command), cb);
           },
-          "slot"_a, "action"_a, "cb"_a = none,
-          "Firmware Commit (NVMe Base 2.0 §5.12).\n\nArgs:\n    slot: 0 (the controller's choice) "
-          "to "
-          "7\n    action: 0: replace, 1: replace and activate at reset, 2: activate at reset, 3: "
-          "now")
-      .def("aer", aer, "cb"_a = none,
-           R"(Asynchronous Event Request (NVMe Base 2.0 §5.2).
-
-The driver sends the first ones when it initialises the controller and sends each again when it
-completes, so this is needed for the callback: `cb` is called for every event from now on. It is sent
-as well while the controller takes one more (AERL).
-)")
+          "slot"_a, "action"_a, "cb"_a = none, doc::kFwCommit)
+      .def("aer", aer, "cb"_a = none, doc::kAer)
       .def(
           "security_send",
           [](const Self& self, Buffer* buf, const IntArg& spsp, const IntArg& secp,
@@ -324,9 +258,7 @@ as well while the controller takes one more (AERL).
             return security(self, spec::admin::kSecuritySend, buf, spsp, secp, nssf, size, cb);
           },
           "buf"_a.none(), "spsp"_a, "secp"_a = 1, "nssf"_a = 0, "size"_a = none, "cb"_a = none,
-          "Security Send (NVMe Base 2.0 §5.26).\n\nArgs:\n    spsp, secp, nssf: protocol and its "
-          "fields\n"
-          "    size: Transfer Length in bytes; all of buf when it is left out")
+          doc::kSecuritySend)
       .def(
           "security_receive",
           [](const Self& self, Buffer* buf, const IntArg& spsp, const IntArg& secp,
@@ -334,9 +266,7 @@ as well while the controller takes one more (AERL).
             return security(self, spec::admin::kSecurityReceive, buf, spsp, secp, nssf, size, cb);
           },
           "buf"_a.none(), "spsp"_a, "secp"_a = 1, "nssf"_a = 0, "size"_a = none, "cb"_a = none,
-          "Security Receive (NVMe Base 2.0 §5.25).\n\nArgs:\n    spsp, secp, nssf: protocol and "
-          "its "
-          "fields\n    size: Allocation Length in bytes; all of buf when it is left out")
+          doc::kSecurityReceive)
       .def(
           "mi_send",
           [](const Self& self, const IntArg& opcode, const IntArg& dword0, const IntArg& dword1,
@@ -344,9 +274,7 @@ as well while the controller takes one more (AERL).
             return mi(self, spec::admin::kMiSend, opcode, dword0, dword1, buf, mtype, cb);
           },
           "opcode"_a, "dword0"_a = 0, "dword1"_a = 0, "buf"_a = none, "mtype"_a = 1, "cb"_a = none,
-          "NVMe-MI Send (NVMe-MI 1.2 §4.3).\n\nArgs:\n    opcode: of the Management Interface "
-          "command\n"
-          "    mtype: NVMe-MI Message Type, 1: MI command")
+          doc::kMiSend)
       .def(
           "mi_receive",
           [](const Self& self, const IntArg& opcode, const IntArg& dword0, const IntArg& dword1,
@@ -354,22 +282,10 @@ as well while the controller takes one more (AERL).
             return mi(self, spec::admin::kMiReceive, opcode, dword0, dword1, buf, mtype, cb);
           },
           "opcode"_a, "dword0"_a = 0, "dword1"_a = 0, "buf"_a = none, "mtype"_a = 1, "cb"_a = none,
-          "NVMe-MI Receive (NVMe-MI 1.2 §4.3).\n\nArgs:\n    opcode: of the Management Interface "
-          "command\n    mtype: NVMe-MI Message Type, 1: MI command")
+          doc::kMiReceive)
       .def("send_cmd", send_cmd, "opcode"_a, "buf"_a = none, "nsid"_a = 0, "cdw10"_a = 0,
            "cdw11"_a = 0, "cdw12"_a = 0, "cdw13"_a = 0, "cdw14"_a = 0, "cdw15"_a = 0, "cb"_a = none,
-           R"(Any admin command, legal or not.
-
-Args:
-    opcode: bits 7:0; bits 15:8 go to the flags of CDW0 (FUSE, PSDT)
-    buf: the data pointer describes all of it
-    cdw10..cdw15: as they stand in the SQE
-
->>> import nvme as d
->>> nvme0 = d.Controller("sim")
->>> queues = nvme0.send_cmd(0x0a, cdw10=7).waitdone()
->>> nvme0.close()
-)");
+           doc::kAdminSendCmd);
 }
 
 }  // namespace pynvme::bindings

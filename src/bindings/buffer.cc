@@ -7,6 +7,7 @@
 
 #include "base/rng.h"
 #include "bindings/bind.h"
+#include "bindings/buffer_doc.h"
 #include "bindings/controller.h"
 #include "bindings/errors.h"
 #include "bindings/int_arg.h"
@@ -214,30 +215,7 @@ void Buffer::set_size(uint64_t size) {
 }
 
 void bind_buffer(nb::module_& m) {
-  nb::class_<Buffer>(m, "Buffer", nb::type_slots(slots), nb::is_weak_referenceable(),
-                     R"(Memory that the device can reach: contiguous, page aligned, zeroed.
-
-Args:
-    size: bytes, 1 to 4 GiB
-    name: what dump() and errors call it
-    pvalue, ptype: the pattern it is filled with. ptype 0: all bits zero (pvalue 0) or one
-        (pvalue 1); ptype 32: pvalue repeated as a dword; ptype 0xbeef: pvalue per cent of the
-        bytes random, the rest zero.
-
-The oldest form, Buffer(nvme0, size, ...), works as well. Indexes and slices count from `offset`
-and end at `size`; what lies outside raises IndexError. Python's buffer protocol works without
-a copy: numpy.frombuffer(buf, dtype="<u4"), memoryview(buf).
-
->>> import nvme as d
->>> b = d.Buffer(1024, "example")
->>> b[0] = 0x5a
->>> b[1:3] = [1, 2]
->>> b[4:] = b"\x0a\x0b\x0c\x0d"
->>> b[:8:2]
-b'Z\x02\n\x0c'
->>> b.data(2, 0) == 0x02015a
-True
-)")
+  nb::class_<Buffer>(m, "Buffer", nb::type_slots(slots), nb::is_weak_referenceable(), doc::kBuffer)
       .def(
           "__init__",
           [](Buffer* self, const Controller&, const IntArg& size, std::string name,
@@ -282,7 +260,7 @@ True
           [](const Buffer& self, const IntArg& index) -> uint8_t {
             return self.data()[position(self, index)];
           },
-          "index"_a, nb::sig("def __getitem__(self, index: int, /) -> int"))
+          "index"_a, nb::sig("def __getitem__(self, index: int, /) -> int"), doc::kGetBytes)
       .def(
           "__setitem__",
           [](Buffer& self, const nb::slice& slice, nb::handle value) {
@@ -296,58 +274,30 @@ True
           [](Buffer& self, const IntArg& index, nb::handle value) {
             self.data()[position(self, index)] = byte_value(value);
           },
-          "index"_a, "value"_a, nb::sig("def __setitem__(self, index: int, value: int, /) -> None"))
-      .def(
-          "data", get_data, "byte_end"_a, "byte_begin"_a = nb::none(),
-          "type"_a = nb::borrow(reinterpret_cast<PyObject*>(&PyLong_Type)),
-          nb::sig(
-              "def data(self, byte_end: int, byte_begin: int | None = None, type: type = int) -> "
-              "typing.Any"),
-          R"(A field of the buffer, little-endian, named as the specification does: last byte first.
-
-Args:
-    byte_end, byte_begin: both inclusive; byte_begin is byte_end when it is left out
-    type: int, str or bytes
-
-Raises IndexError outside of the buffer.
-
->>> import nvme as d
->>> d.Buffer(16, ptype=32, pvalue=0x12345678).data(1, 0) == 0x5678
-True
-)")
+          "index"_a, "value"_a, nb::sig("def __setitem__(self, index: int, value: int, /) -> None"),
+          doc::kSetBytes)
+      .def("data", get_data, "byte_end"_a, "byte_begin"_a = nb::none(),
+           "type"_a = nb::borrow(reinterpret_cast<PyObject*>(&PyLong_Type)),
+           nb::sig(
+               "def data(self, byte_end: int, byte_begin: int | None = None, type: type = int) -> "
+               "typing.Any"),
+           doc::kData)
       .def("set_dsm_range", set_dsm_range, "index"_a, "lba"_a, "lba_count"_a, "attr"_a = 0,
-           R"(Write one range of a Dataset Management command (NVM Command Set 1.0 §3.2.3).
-
-Args:
-    index: 0 to 255
-    lba: first LBA
-    lba_count: LBAs, not 0-based
-    attr: Context Attributes
-
->>> import nvme as d
->>> buf = d.Buffer(4096)
->>> buf.set_dsm_range(0, lba=8, lba_count=64)
->>> buf.data(15, 8)
-8
-)")
-      .def_prop_rw("name", &Buffer::name, &Buffer::set_name, "What dump() and errors call it.")
+           doc::kSetDsmRange)
+      .def_prop_rw("name", &Buffer::name, &Buffer::set_name, doc::kName)
       .def_prop_rw(
           "size", &Buffer::size,
-          [](Buffer& self, const IntArg& size) { self.set_size(size.u64("size")); },
-          "Bytes that are transferred; may be set to less than was allocated.",
+          [](Buffer& self, const IntArg& size) { self.set_size(size.u64("size")); }, doc::kSize,
           nb::for_setter(nb::sig("def size(self, value: int, /) -> None")))
       .def_prop_rw(
           "offset", &Buffer::offset,
           [](Buffer& self, const IntArg& offset) { self.set_offset(offset.u64("offset")); },
-          "Where the data pointer starts, in bytes from the start of the memory.",
-          nb::for_setter(nb::sig("def offset(self, value: int, /) -> None")))
-      .def_prop_ro("phys_addr", &Buffer::phys_addr, "The address the device sees, plus offset.")
+          doc::kOffset, nb::for_setter(nb::sig("def offset(self, value: int, /) -> None")))
+      .def_prop_ro("phys_addr", &Buffer::phys_addr, doc::kPhysAddr)
       .def_prop_ro(
-          "data_head", [](const Buffer& self) { return edge(self, false); },
-          "The first 8 bytes as a little-endian number: the LBA, after a write or a read of it.")
+          "data_head", [](const Buffer& self) { return edge(self, false); }, doc::kDataHead)
       .def_prop_ro(
-          "data_tail", [](const Buffer& self) { return edge(self, true); },
-          "The last 8 bytes as a little-endian number: the token of the last LBA.");
+          "data_tail", [](const Buffer& self) { return edge(self, true); }, doc::kDataTail);
 }
 
 }  // namespace pynvme::bindings

@@ -11,6 +11,7 @@
 #include "bindings/bind.h"
 #include "bindings/buffer.h"
 #include "bindings/command.h"
+#include "bindings/controller_doc.h"
 #include "bindings/errors.h"
 #include "bindings/int_arg.h"
 #include "bindings/pcie.h"
@@ -176,54 +177,47 @@ void bind_controller(nb::module_& m) {
           [](Controller& self, const IntArg& offset) {
             return self.driver().read32(register_offset(self, offset));
           },
-          "offset"_a, nb::sig("def __getitem__(self, offset: int, /) -> int"),
-          "A controller register, 32 bits, by its offset in BAR0 (NVMe Base 2.0 §3.1.3), a "
-          "multiple of\n"
-          "4. SystemError when the device is gone: all registers read all ones.")
+          "offset"_a, nb::sig("def __getitem__(self, offset: int, /) -> int"), doc::kGetRegister)
       .def(
           "__setitem__",
           [](Controller& self, const IntArg& offset, const IntArg& value) {
             self.driver().write32(register_offset(self, offset), value.u32("register value"));
           },
           "offset"_a, "value"_a,
-          nb::sig("def __setitem__(self, offset: int, value: int, /) -> None"))
+          nb::sig("def __setitem__(self, offset: int, value: int, /) -> None"), doc::kSetRegister)
       .def_prop_ro(
-          "cap", [](Controller& self) { return self.driver().read64(0); },
-          "Controller Capabilities, all 64 bits (CAP, NVMe Base 2.0 §3.1.3.1).")
+          "cap", [](Controller& self) { return self.driver().read64(0); }, doc::kCap)
       .def_prop_ro(
           "mdts",
           [](Controller& self) {
             const uint64_t bytes = self.driver().mdts_bytes();
             return bytes == 0 ? kUnlimitedTransferBytes : bytes;
           },
-          "Maximum Data Transfer Size in bytes; 32 MiB when the controller sets no limit.")
+          doc::kMdts)
       .def_prop_rw(
           "timeout", [](Controller& self) { return self.driver().timeout_ms(); },
           [](Controller& self, const IntArg& ms) {
             self.driver().set_timeout_ms(static_cast<uint32_t>(ms.in("timeout", 1, UINT32_MAX)));
           },
-          "Milliseconds a command may take before the driver gives it up; 10000 at first.",
-          nb::for_setter(nb::sig("def timeout(self, value: int, /) -> None")))
+          doc::kTimeout, nb::for_setter(nb::sig("def timeout(self, value: int, /) -> None")))
       .def_prop_ro(
-          "addr", [](Controller& self) { return self.open().device()->address(); },
-          "The address of the device under test.")
+          "addr", [](Controller& self) { return self.open().device()->address(); }, doc::kAddr)
       .def_prop_ro(
           "latest_cid", [](Controller& self) { return self.driver().admin().latest_cid(); },
-          "Command Identifier of the admin command that was sent last.")
+          doc::kAdminLatestCid)
       .def_prop_ro(
           "latest_latency",
           [](Controller& self) {
             return static_cast<double>(self.driver().admin().latest_latency_ns()) / 1000;
           },
-          "Latency in microseconds of the admin command that was delivered last.")
+          doc::kAdminLatestLatency)
       .def(
           "init_adminq",
           [](Controller& self) {
             run(self, [](driver::Controller& driver) { driver.init_admin_queue(); });
             self.open().aers_sent = 0;
           },
-          "Set up the admin queue (AQA, ASQ, ACQ) and interrupts; CC.EN must be 0. For a\n"
-          "nvme_init_func.")
+          doc::kInitAdminq)
       .def(
           "init_ns",
           [](Controller& self) {
@@ -232,41 +226,25 @@ void bind_controller(nb::module_& m) {
               driver.init_namespaces();
             });
           },
-          "Identify the controller and its active namespaces. For a nvme_init_func.")
+          doc::kInitNs)
       .def(
           "init_queues",
           [](Controller& self, const IntArg& cdw0) { self.driver().init_queues(cdw0.u32("cdw0")); },
-          "cdw0"_a,
-          "Say how many IO queues there are: cdw0 of Get or Set Features, Number of Queues (07h). "
-          "For\n"
-          "a nvme_init_func.")
+          "cdw0"_a, doc::kInitQueues)
       .def(
           "waitdone",
           [](Controller& self, const IntArg& expected) {
             return self.wait_done(static_cast<uint32_t>(expected.in("expected", 0, 65535)));
           },
-          "expected"_a = 1,
-          R"(Wait for admin commands; their callbacks run in here. Returns cdw0 of the last one.
-
-Args:
-    expected: how many; AERs that arrive come on top
-
-Raises TimeoutError at once when nothing is outstanding that could complete.
-
->>> import nvme as d
->>> nvme0 = d.Controller("sim")
->>> queues = nvme0.getfeatures(7).waitdone()
->>> nvme0.close()
-)")
+          "expected"_a = 1, doc::kAdminWaitdone)
       .def(
           "cmdname",
           [](Controller&, const IntArg& opcode) {
             return spec::admin_command_name(opcode.u8("opcode"));
           },
-          "opcode"_a, "Name of an admin command.")
+          "opcode"_a, doc::kAdminCmdname)
       .def(
-          "close", [](Controller& self) { self.open().device()->close(); },
-          "Give the device up: IOWorkers are stopped, queues deleted, the controller shut down.");
+          "close", [](Controller& self) { self.open().device()->close(); }, doc::kControllerClose);
   bind_admin_commands(controller);
 
   // What python/nvme/controller.py and subsystem.py build on.

@@ -9,6 +9,7 @@
 
 #include "bindings/errors.h"
 #include "bindings/int_arg.h"
+#include "bindings/io_commands_doc.h"
 #include "bindings/namespace.h"
 #include "spec/opcode.h"
 
@@ -164,70 +165,21 @@ Returned send_cmd(Namespace& self, const IntArg& opcode, const Queue& qpair, Buf
 void bind_io_commands(nb::class_<Namespace>& ns) {
   const nb::none none;
   ns.def("read", read, "qpair"_a, "buf"_a.none(), "lba"_a, "lba_count"_a = 1, "io_flags"_a = 0,
-         "dword13"_a = 0, "dword14"_a = 0, "dword15"_a = 0, "cb"_a = none,
-         R"(Read (NVM Command Set 1.0 §3.2.4). Returns the qpair.
-
-Args:
-    buf: gets the data; ArgumentError when it is too small
-    lba: first LBA
-    lba_count: 1 to 65536, not 0-based
-    io_flags: bits 31:16 of CDW12 as a halfword: 0x4000 is FUA, 0x8000 Limited Retry
-    cb: called as cb(cdw0, status1) or cb(cpl) inside waitdone()
-
->>> import nvme as d
->>> nvme0 = d.Controller("sim")
->>> nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(4096)
->>> nvme0n1.read(qpair, buf, lba=0, lba_count=8).waitdone()
-0
->>> nvme0.close()
-)")
+         "dword13"_a = 0, "dword14"_a = 0, "dword15"_a = 0, "cb"_a = none, doc::kRead)
       .def("write", write, "qpair"_a, "buf"_a.none(), "lba"_a, "lba_count"_a = 1, "io_flags"_a = 0,
-           "dword13"_a = 0, "dword14"_a = 0, "dword15"_a = 0, "cb"_a = none,
-           R"(Write (NVM Command Set 1.0 §3.2.6). Returns the qpair.
-
-In each LBA of the buffer the first 8 bytes become its address and the last 8 a token that counts
-the LBAs written by this process. send_cmd() writes data as they are. Args as of read().
-
->>> import nvme as d
->>> nvme0 = d.Controller("sim")
->>> nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(512)
->>> buf[10:21] = b"hello world"
->>> nvme0n1.write(qpair, buf, lba=5).waitdone()
-0
->>> buf.data_head
-5
->>> nvme0.close()
-)")
+           "dword13"_a = 0, "dword14"_a = 0, "dword15"_a = 0, "cb"_a = none, doc::kWrite)
       .def("compare", compare, "qpair"_a, "buf"_a.none(), "lba"_a, "lba_count"_a = 1,
-           "io_flags"_a = 0, "cb"_a = none,
-           "Compare (NVM Command Set 1.0 §3.2.1): status 02/85 when the data differ. Args as of "
-           "read().")
+           "io_flags"_a = 0, "cb"_a = none, doc::kCompare)
       .def("dsm", dsm, "qpair"_a, "buf"_a.none(), "range_count"_a, "attribute"_a = 4, "cb"_a = none,
-           R"(Dataset Management (NVM Command Set 1.0 §3.2.3).
-
-Args:
-    buf: ranges, see Buffer.set_dsm_range()
-    range_count: 1 to 256
-    attribute: CDW11; 4: deallocate (trim)
-
->>> import nvme as d
->>> nvme0 = d.Controller("sim")
->>> nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(4096)
->>> buf.set_dsm_range(0, lba=0, lba_count=8)
->>> nvme0n1.dsm(qpair, buf, 1).waitdone()
-0
->>> nvme0.close()
-)")
-      .def("flush", flush, "qpair"_a, "cb"_a = none, "Flush (NVMe Base 2.0 §7.1).")
+           doc::kDsm)
+      .def("flush", flush, "qpair"_a, "cb"_a = none, doc::kFlush)
       .def(
           "verify",
           [](Namespace& self, const Queue& qpair, const IntArg& lba, const IntArg& lba_count,
              const IntArg& io_flags, const nb::object& cb) {
             return no_data(spec::io::kVerify, self, qpair, lba, lba_count, flags_of(io_flags), cb);
           },
-          "qpair"_a, "lba"_a, "lba_count"_a = 1, "io_flags"_a = 0, "cb"_a = none,
-          "Verify (NVM Command Set 1.0 §3.2.5): the device reads the LBAs, no data are "
-          "transferred.")
+          "qpair"_a, "lba"_a, "lba_count"_a = 1, "io_flags"_a = 0, "cb"_a = none, doc::kVerify)
       .def(
           "write_zeroes",
           [](Namespace& self, const Queue& qpair, const IntArg& lba, const IntArg& lba_count,
@@ -235,50 +187,22 @@ Args:
             return no_data(spec::io::kWriteZeroes, self, qpair, lba, lba_count, flags_of(io_flags),
                            cb);
           },
-          "qpair"_a, "lba"_a, "lba_count"_a = 1, "io_flags"_a = 0, "cb"_a = none,
-          "Write Zeroes (NVM Command Set 1.0 §3.2.8). io_flags 0x0200 is DEAC.")
+          "qpair"_a, "lba"_a, "lba_count"_a = 1, "io_flags"_a = 0, "cb"_a = none, doc::kWriteZeroes)
       .def(
           "write_uncorrectable",
           [](Namespace& self, const Queue& qpair, const IntArg& lba, const IntArg& lba_count,
              const nb::object& cb) {
             return no_data(spec::io::kWriteUncorrectable, self, qpair, lba, lba_count, 0, cb);
           },
-          "qpair"_a, "lba"_a, "lba_count"_a = 1, "cb"_a = none,
-          "Write Uncorrectable (NVM Command Set 1.0 §3.2.7): reads of the LBAs fail with 02/81.")
+          "qpair"_a, "lba"_a, "lba_count"_a = 1, "cb"_a = none, doc::kWriteUncorrectable)
       .def("zns_mgmt_receive", zns_mgmt_receive, "qpair"_a, "buf"_a.none(), "slba"_a = 0,
            "dwords"_a = none, "extended"_a = true, "state"_a = 0, "partial"_a = true, "cb"_a = none,
-           "Zone Management Receive (Zoned Namespace Command Set 1.1 §3.4.2).\n\nArgs:\n    "
-           "dwords: to "
-           "transfer; all of buf when it is left out\n    extended: extended report\n    state: "
-           "zones "
-           "in this state only, 0: all\n    partial: the count is of the zones transferred")
-      .def(
-          "zns_mgmt_send", zns_mgmt_send, "qpair"_a, "buf"_a.none(), "slba"_a = 0, "action"_a = 0,
-          "all"_a = false, "cb"_a = none,
-          "Zone Management Send (Zoned Namespace Command Set 1.1 §3.4.3).\n\nArgs:\n    action: 1: "
-          "close, 2: finish, 3: open, 4: reset, 5: offline, 16: descriptor extension (from buf)\n  "
-          "  "
-          "all: every zone")
+           doc::kZnsMgmtReceive)
+      .def("zns_mgmt_send", zns_mgmt_send, "qpair"_a, "buf"_a.none(), "slba"_a = 0, "action"_a = 0,
+           "all"_a = false, "cb"_a = none, doc::kZnsMgmtSend)
       .def("send_cmd", send_cmd, "opcode"_a, "qpair"_a, "buf"_a = none, "nsid"_a = 1, "cdw10"_a = 0,
            "cdw11"_a = 0, "cdw12"_a = 0, "cdw13"_a = 0, "cdw14"_a = 0, "cdw15"_a = 0, "cb"_a = none,
-           R"(Any IO command, legal or not. Returns the qpair; writes are not stamped.
-
-Args:
-    opcode: bits 7:0; bits 15:8 go to the flags of CDW0: FUSE in bits 9:8, PSDT in 15:14
-    buf: the data pointer describes all of it
-
-A fused Compare and Write:
-
->>> import nvme as d
->>> nvme0 = d.Controller("sim")
->>> nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(512)
->>> nvme0n1.write(qpair, buf, 8).waitdone()
-0
->>> qpair = nvme0n1.send_cmd(5 | 1 << 8, qpair, buf, 1, 8)
->>> nvme0n1.send_cmd(1 | 2 << 8, qpair, buf, 1, 8).waitdone(2)
-0
->>> nvme0.close()
-)");
+           doc::kIoSendCmd);
 }
 
 }  // namespace pynvme::bindings

@@ -172,38 +172,61 @@ void bind_ioworker(nb::module_& m) {
            "lba_random"_a, "read_percentage"_a, "op_percentage"_a, "time"_a, "qdepth"_a,
            "region_start"_a, "region_end"_a, "iops"_a, "io_count"_a, "lba_start"_a, "qprio"_a,
            "distribution"_a, "ptype"_a, "pvalue"_a, "io_sequence"_a, "fw_debug"_a, "cmdlog_count"_a)
-      .def("launch", &IOWorker::start, "Create the queue and start the thread.")
-      .def_prop_ro("running", &IOWorker::running, "Whether the worker is still sending commands.")
-      .def("stop", &IOWorker::stop,
-           "Send nothing more; the worker ends when its commands under way have.")
+      .def_prop_ro("running", &IOWorker::running,
+                   R"(Whether the worker is still at work: started, and neither done nor stopped.
+
+>>> import nvme as d
+>>> nvme0 = d.Controller("sim")
+>>> nvme0n1 = d.Namespace(nvme0)
+>>> worker = nvme0n1.ioworker(io_size=8, io_count=100)
+>>> worker.running
+False
+>>> result = worker.start().close()
+>>> worker.running
+False
+>>> nvme0.close()
+)")
       .def(
-          "wait_result", [](IOWorker& self) { return result_of(self.close()); },
-          "Wait for the end, delete the queue, and return the figures.")
-      .def("io_per_second", [](IOWorker& self) { return self.close().io_per_second; })
-      .def("iops_consistency", [](IOWorker& self) { return self.close().iops_consistency(); })
-      .def("latency_percentile_us",
-           [](IOWorker& self, double percent) {
-             return self.close().latency_percentile_us(percent);
-           })
-      .def("latency_distribution",
-           [](IOWorker& self) { return self.close().latency_distribution_us(); })
-      .def("opcode_count",
-           [](IOWorker& self, const IntArg& opcode) {
-             return self.close().opcode_counts[opcode.u8("opcode")];
-           })
-      .def("last_commands",
-           [](IOWorker& self) {
-             std::vector<std::tuple<uint64_t, uint32_t, uint8_t>> commands;
-             for (const auto& command : self.close().last_commands) {
-               commands.emplace_back(command.slba, command.nlb, command.opcode);
-             }
-             return commands;
-           })
-      .def("failure", [](IOWorker& self) {
-        const auto& result = self.close();
-        return std::make_tuple(std::string(ioworker::host_error_text(result.error)), result.status,
-                               result.detail);
-      });
+          "stop", &IOWorker::stop,
+          R"(Send nothing more; the worker ends when its commands under way have. close() comes next.
+
+>>> import nvme as d
+>>> nvme0 = d.Controller("sim")
+>>> nvme0n1 = d.Namespace(nvme0)
+>>> worker = nvme0n1.ioworker(io_size=8, time=60).start()
+>>> worker.stop()
+>>> worker.close().error
+0
+>>> nvme0.close()
+)");
+
+  // What python/nvme/ioworker.py builds on.
+  m.def("ioworker_launch", &IOWorker::start, "Create the queue and start the thread.");
+  m.def(
+      "ioworker_wait_result", [](IOWorker& self) { return result_of(self.close()); },
+      "Wait for the end, delete the queue, and return the figures.");
+  m.def("ioworker_io_per_second", [](IOWorker& self) { return self.close().io_per_second; });
+  m.def("ioworker_iops_consistency",
+        [](IOWorker& self) { return self.close().iops_consistency(); });
+  m.def("ioworker_latency_percentile_us",
+        [](IOWorker& self, double percent) { return self.close().latency_percentile_us(percent); });
+  m.def("ioworker_latency_distribution",
+        [](IOWorker& self) { return self.close().latency_distribution_us(); });
+  m.def("ioworker_opcode_count", [](IOWorker& self, const IntArg& opcode) {
+    return self.close().opcode_counts[opcode.u8("opcode")];
+  });
+  m.def("ioworker_last_commands", [](IOWorker& self) {
+    std::vector<std::tuple<uint64_t, uint32_t, uint8_t>> commands;
+    for (const auto& command : self.close().last_commands) {
+      commands.emplace_back(command.slba, command.nlb, command.opcode);
+    }
+    return commands;
+  });
+  m.def("ioworker_failure", [](IOWorker& self) {
+    const auto& result = self.close();
+    return std::make_tuple(std::string(ioworker::host_error_text(result.error)), result.status,
+                           result.detail);
+  });
 }
 
 }  // namespace pynvme::bindings

@@ -10,6 +10,7 @@
 #include "bindings/bind.h"
 #include "bindings/errors.h"
 #include "bindings/int_arg.h"
+#include "bindings/namespace_doc.h"
 #include "driver/errors.h"
 #include "spec/opcode.h"
 
@@ -117,19 +118,17 @@ void Namespace::begin(Qpair& qpair, CommandContext& context, BufferMemory* stamp
 void bind_namespace(nb::module_& m) {
   nb::class_<Namespace> ns(m, "Namespace", nb::is_weak_referenceable());
   ns.def("__init__", construct, "nvme"_a, "nsid"_a = 1, "nlba_verify"_a = 0)
-      .def_prop_ro("nsid", &Namespace::nsid, "Namespace Identifier.")
+      .def_prop_ro("nsid", &Namespace::nsid, doc::kNsid)
       .def_prop_ro(
-          "capacity", [](Namespace& self) { return self.state().lba_count; },
-          "Namespace Size in LBAs (NSZE).")
+          "capacity", [](Namespace& self) { return self.state().lba_count; }, doc::kCapacity)
       .def_prop_ro(
-          "sector_size", [](Namespace& self) { return self.state().lba_bytes; },
-          "Bytes of data in an LBA, as formatted.")
+          "sector_size", [](Namespace& self) { return self.state().lba_bytes; }, doc::kSectorSize)
       .def(
           "cmdname",
           [](Namespace&, const IntArg& opcode) {
             return spec::io_command_name(opcode.u8("opcode"));
           },
-          "opcode"_a, "Name of an IO command.")
+          "opcode"_a, doc::kIoCmdname)
       .def(
           "verify_enable",
           [](Namespace& self, bool enable) {
@@ -138,20 +137,8 @@ void bind_namespace(nb::module_& m) {
             state.integrity->set_checking(enable);
             return true;
           },
-          "enable"_a = true,
-          R"(Switch the checking of reads on or off. Returns whether data can be verified.
-
-A read whose data differ from what was written last completes with status 07/81, and its warning
-names the LBA. What was never written since the Namespace was made is not checked.
-
->>> import nvme as d
->>> nvme0 = d.Controller("sim")
->>> nvme0n1 = d.Namespace(nvme0)
->>> nvme0n1.verify_enable()
-True
->>> nvme0.close()
-)")
-      .def("close", &Namespace::close, "Forget the namespace; commands through it raise an error.");
+          "enable"_a = true, doc::kVerifyEnable)
+      .def("close", &Namespace::close, doc::kNamespaceClose);
   bind_io_commands(ns);
 
   m.def("namespace_refresh", [](Namespace& self) { self.state(); });

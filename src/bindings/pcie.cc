@@ -11,6 +11,7 @@
 #include "bindings/controller.h"
 #include "bindings/errors.h"
 #include "bindings/int_arg.h"
+#include "bindings/pcie_doc.h"
 #include "pcie/config_space.h"
 
 namespace nb = nanobind;
@@ -85,15 +86,7 @@ uint64_t bar_offset(const Pcie& self, const IntArg& offset, const IntArg& bar) {
 }  // namespace
 
 void bind_pcie(nb::module_& m) {
-  nb::class_<Pcie>(m, "Pcie", nb::is_weak_referenceable(), R"(A PCIe function.
-
->>> import nvme as d
->>> pcie = d.Pcie("sim")
->>> class_code = pcie.register(9, 3)
->>> hex(class_code)
-'0x10802'
->>> pcie.close()
-)")
+  nb::class_<Pcie>(m, "Pcie", nb::is_weak_referenceable(), doc::kPcie)
       .def(nb::init<const std::string&>(), "addr"_a)
       .def(
           "__init__",
@@ -106,45 +99,28 @@ void bind_pcie(nb::module_& m) {
           [](const Pcie& self, const IntArg& index) {
             return self.function().config_read(offset_of(self, index), 1);
           },
-          "offset"_a, nb::sig("def __getitem__(self, index: int, /) -> int"),
-          "A byte of configuration space; IndexError outside of it.")
+          "offset"_a, nb::sig("def __getitem__(self, index: int, /) -> int"), doc::kGetConfig)
       .def(
           "__setitem__",
           [](Pcie& self, const IntArg& index, const IntArg& value) {
             self.function().config_write(offset_of(self, index), value.u8("byte value"), 1);
           },
           "offset"_a, "value"_a,
-          nb::sig("def __setitem__(self, index: int, value: int, /) -> None"))
-      .def("register", read_register, "offset"_a, "byte_count"_a = 4,
-           R"(A register of configuration space.
-
-Args:
-    offset: of its first byte
-    byte_count: 1 to 8
-
->>> import nvme as d
->>> pcie = d.Pcie("sim")
->>> pcie.register(0, 2) == pcie[0] | pcie[1] << 8
-True
->>> pcie.close()
-)")
+          nb::sig("def __setitem__(self, index: int, value: int, /) -> None"), doc::kSetConfig)
+      .def("register", read_register, "offset"_a, "byte_count"_a = 4, doc::kRegister)
       .def(
           "cap_offset",
           [](const Pcie& self, const IntArg& id) -> std::optional<uint16_t> {
             return pcie::ConfigSpace(self.function()).find(id.u8("id"));
           },
-          "id"_a,
-          "Offset of the capability with this Capability ID (1: power management, 5: MSI, 10h: "
-          "PCI\n"
-          "Express, 11h: MSI-X); None when there is none.")
+          "id"_a, doc::kCapOffset)
       .def(
           "mem_dword_read",
           [](const Pcie& self, const IntArg& offset, const IntArg& bar) {
             const uint64_t at = bar_offset(self, offset, bar);
             return self.function().bar_read(static_cast<unsigned>(bar.u8("bar")), at, 4);
           },
-          "offset"_a, "bar"_a = 0,
-          "A dword of BAR memory.\n\nArgs:\n    offset: in bytes, a multiple of 4\n    bar: 0 to 5")
+          "offset"_a, "bar"_a = 0, doc::kMemDwordRead)
       .def(
           "mem_dword_write",
           [](Pcie& self, const IntArg& offset, const IntArg& value, const IntArg& bar) {
@@ -152,14 +128,11 @@ True
             self.function().bar_write(static_cast<unsigned>(bar.u8("bar")), at, value.u32("value"),
                                       4);
           },
-          "offset"_a, "value"_a, "bar"_a = 0, "Write a dword of BAR memory.")
+          "offset"_a, "value"_a, "bar"_a = 0, doc::kMemDwordWrite)
       .def_prop_ro(
-          "addr", [](const Pcie& self) { return self.device()->address(); },
-          "The address of the device under test.")
+          "addr", [](const Pcie& self) { return self.device()->address(); }, doc::kPcieAddr)
       .def(
-          "close", [](Pcie& self) { self.device()->close(); },
-          "Give the device up: IOWorkers are stopped, queues deleted, the controller shut down.\n"
-          "Objects that were made on it raise an error when they are used afterwards.");
+          "close", [](Pcie& self) { self.device()->close(); }, doc::kPcieClose);
 
   // What python/nvme/pcie.py builds on.
   m.def("pcie_config_write",

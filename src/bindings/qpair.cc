@@ -8,6 +8,7 @@
 #include "bindings/command.h"
 #include "bindings/controller.h"
 #include "bindings/errors.h"
+#include "bindings/qpair_doc.h"
 #include "driver/cmdlog_text.h"
 #include "driver/errors.h"
 
@@ -129,27 +130,7 @@ void Qpair::remove() {
 }
 
 void bind_qpair(nb::module_& m) {
-  nb::class_<Qpair>(m, "Qpair", nb::type_slots(slots), nb::is_weak_referenceable(),
-                    R"(An IO submission queue and its completion queue.
-
-Args:
-    nvme: the Controller
-    depth: entries of both, 2 to min(1024, MQES + 1); depth - 1 commands fit
-    prio: queue priority under weighted round robin, 0 (urgent) to 3 (low)
-    ien: interrupts enabled
-    iv: interrupt vector; 0xffff lets the driver choose
-
-The queue is deleted on the device when the last reference goes, or by delete(). Raises
-QpairCreationError when the device refuses it, and a subclass of that and AssertionError for a wrong
-argument.
-
->>> import nvme as d
->>> nvme0 = d.Controller("sim")
->>> qpair = d.Qpair(nvme0, 16)
->>> qpair.sqid
-1
->>> nvme0.close()
-)")
+  nb::class_<Qpair>(m, "Qpair", nb::type_slots(slots), nb::is_weak_referenceable(), doc::kQpair)
       .def("__init__", construct, "nvme"_a, "depth"_a, "prio"_a = 0, "ien"_a = true,
            "iv"_a = 0xFFFF)
       .def(
@@ -157,34 +138,25 @@ argument.
           [](Qpair& self, const IntArg& expected) {
             return self.wait_done(static_cast<uint32_t>(expected.in("expected", 0, 65535)));
           },
-          "expected"_a = 1,
-          R"(Wait for commands of this queue; their callbacks run in here. Returns cdw0 of the last one.
-
-Args:
-    expected: how many
-
-Raises TimeoutError at once when nothing is outstanding that could complete. A callback may send
-commands, but not wait.
-)")
-      .def("delete", &Qpair::remove,
-           "Delete SQ and CQ on the device. QpairDeletionError when it refuses.")
-      .def_prop_ro("sqid", &Qpair::sqid, "Identifier of the submission queue.")
+          "expected"_a = 1, doc::kQpairWaitdone)
+      .def("delete", &Qpair::remove, doc::kDelete)
+      .def_prop_ro("sqid", &Qpair::sqid, doc::kSqid)
       .def_prop_ro(
           "latest_cid", [](const Qpair& self) { return self.queue().latest_cid(); },
-          "Command Identifier of the command that was sent last.")
+          doc::kQpairLatestCid)
       .def_prop_ro(
           "latest_latency",
           [](const Qpair& self) {
             return static_cast<double>(self.queue().latest_latency_ns()) / 1000;
           },
-          "Latency in microseconds of the command that was delivered last.")
+          doc::kQpairLatestLatency)
       .def(
           "msix_clear",
           [](Qpair& self) {
             vector_of(self);
             self.io().clear_interrupts();
           },
-          "Forget the interrupts that arrived on the queue's vector.")
+          doc::kMsixClear)
       .def(
           "msix_isset",
           [](Qpair& self) {
@@ -192,19 +164,19 @@ commands, but not wait.
             self.queue().pair().cq().poll();
             return self.io().interrupts() != 0;
           },
-          "Whether an interrupt arrived since msix_clear().")
+          doc::kMsixIsset)
       .def(
           "msix_mask",
           [](Qpair& self) {
             self.open().driver().function().mask_interrupt(vector_of(self), true);
           },
-          "Mask the queue's vector: messages stay pending at the device.")
+          doc::kMsixMask)
       .def(
           "msix_unmask",
           [](Qpair& self) {
             self.open().driver().function().mask_interrupt(vector_of(self), false);
           },
-          "Unmask the queue's vector; a pending message is sent.");
+          doc::kMsixUnmask);
 
   m.def("qpair_cmdlog", [](const Qpair& self, const IntArg& count) {
     std::string text;

@@ -30,16 +30,53 @@ void bind_ssd(nb::module_& m) {
       .def(nb::init<const std::string&, const std::string&>(), "addr"_a, "config"_a)
       .def_prop_ro(
           "addr", [](const Ssd& self) { return self.slot->address(); },
-          "PCI address on the virtual bus.")
+          R"(PCI address on the virtual bus, as Pcie() and Controller() take it.
+
+>>> import nvme as d
+>>> ssd = d.Ssd("01:00.0", capacity="1GiB")
+>>> ssd.addr
+'01:00.0'
+>>> ssd.unplug()
+)")
       .def_prop_ro(
           "plugged", [](const Ssd& self) { return self.slot->plugged(); },
-          "Whether it is in its slot.")
+          R"(Whether it is in its slot.
+
+>>> import nvme as d
+>>> ssd = d.Ssd(capacity="1GiB")
+>>> ssd.plugged
+True
+>>> ssd.unplug()
+>>> ssd.plugged
+False
+)")
       .def(
           "plug", [](Ssd& self) { self.slot->plug(); },
-          "Put it into its slot again; its data are what they were.")
+          R"(Put it into its slot again; its data are what they were.
+
+It has lost its power meanwhile, so Controller.reset() comes next.
+
+>>> import nvme as d
+>>> ssd = d.Ssd(capacity="1GiB")
+>>> ssd.unplug()
+>>> ssd.plug()
+>>> ssd.plugged
+True
+>>> ssd.unplug()
+)")
       .def(
           "unplug", [](Ssd& self) { self.slot->unplug(); },
-          "Take it out of its slot, in use or not: every access to it reads all ones from now on.");
+          R"(Take it out of its slot, in use or not: every access to it reads all ones from now on.
+
+>>> import nvme as d
+>>> ssd = d.Ssd(capacity="1GiB")
+>>> nvme0 = d.Controller(ssd)
+>>> ssd.unplug()
+>>> nvme0[0]
+Traceback (most recent call last):
+SystemError: ...
+>>> nvme0.close()
+)");
   m.def(
       "bus_names", [] { return pcie::Bus::instance().names(); },
       "Addresses of the devices that this process knows.");

@@ -27,7 +27,12 @@ saved: list[Report] = []  # the reports of this process, for the terminal summar
 
 @dataclass
 class Step:
-    """One thing that was done and how it ended."""
+    """One thing that was done and how it ended; made by Report.add_step().
+
+    >>> from nvme.report import Step
+    >>> Step("hello world", "written and read back").passed
+    True
+    """
 
     name: str
     text: str
@@ -36,7 +41,23 @@ class Step:
 
 @dataclass
 class Workload:
-    """Figures of one IOWorker. Latencies in microseconds, bandwidth in bytes."""
+    """Figures of one IOWorker, as its result has them. Latencies in microseconds.
+
+    Args:
+        name: what the report calls it
+        io_count: IOs completed
+        mseconds: length of the run in milliseconds
+        io_bytes: bytes of an IO
+        latency_average_us, latency_max_us: microseconds
+        error: of the result, 0 for none
+        percentile_latency_us: {percentile: microseconds}
+        io_per_second: IOs of each second
+        latency_distribution: IOs that took 0, 1, 2, ... microseconds
+
+    >>> from nvme.report import Workload
+    >>> Workload("random read", 500_000, 2000, 4096, 61.0, 140.5).iops
+    250000.0
+    """
 
     name: str
     io_count: int
@@ -51,17 +72,36 @@ class Workload:
 
     @property
     def iops(self) -> float:
-        """IOs completed in a second, over the whole run."""
+        """IOs completed in a second, over the whole run.
+
+        >>> from nvme.report import Workload
+        >>> Workload("random read", 500_000, 2000, 4096, 61.0, 140.5).iops
+        250000.0
+        """
         return self.io_count * 1000 / self.mseconds if self.mseconds else 0.0
 
     @property
     def bytes_per_second(self) -> float:
-        """Bandwidth over the whole run."""
+        """Bandwidth over the whole run, in bytes a second.
+
+        >>> from nvme.report import Workload
+        >>> Workload("random read", 500_000, 2000, 4096, 61.0, 140.5).bytes_per_second
+        1024000000.0
+        """
         return self.iops * self.io_bytes
 
 
 class Report:
-    """Collects what a session did and found, and writes it as one HTML file."""
+    """Collects what a session did and found, and writes it as one HTML file.
+
+    Args:
+        title: the heading
+        device: facts of the device, {name: text}
+
+    >>> from nvme.report import Report
+    >>> report = Report("Read test", {"model": "pynvme embedded SSD"})
+    >>> report.add_step("identify", "pynvme embedded SSD")
+    """
 
     def __init__(self, title: str, device: Mapping[str, str]) -> None:
         self.title = title
@@ -71,15 +111,39 @@ class Report:
         self.path: Path | None = None
 
     def add_step(self, name: str, text: str, passed: bool = True) -> None:
-        """Note one thing that was done."""
+        """Note one thing that was done.
+
+        Args:
+            name: a few words
+            text: what was found
+            passed: how it ended
+
+        >>> from nvme.report import Report
+        >>> report = Report("Read test", {})
+        >>> report.add_step("hello world", "written and read back")
+        """
         self.steps.append(Step(name, text, passed))
 
     def add_workload(self, workload: Workload) -> None:
-        """Add the figures of one IOWorker."""
+        """Add the figures of one IOWorker, a Workload.
+
+        >>> from nvme.report import Report, Workload
+        >>> report = Report("Read test", {})
+        >>> report.add_workload(Workload("random read", 500_000, 2000, 4096, 61.0, 140.5))
+        """
         self.workloads.append(workload)
 
     def save(self, path: str | Path) -> Path:
-        """Write the report; folders are made as needed. Returns the absolute path."""
+        """Write the report to `path`; folders are made as needed. Returns the absolute path.
+
+        At the end of a pytest session its summary is printed on the terminal too.
+
+        >>> import tempfile
+        >>> from nvme.report import Report
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     Report("Read test", {}).save(folder + "/read.html").name
+        'read.html'
+        """
         import jinja2
 
         from nvme.report import figures
@@ -113,5 +177,12 @@ class Report:
         return self.path
 
     def text(self, color: bool = False) -> str:
-        """The summary for a terminal."""
+        """The summary for a terminal, with colours when `color` is true.
+
+        >>> from nvme.report import Report
+        >>> report = Report("Read test", {})
+        >>> report.add_step("hello world", "written and read back")
+        >>> "hello world" in report.text()
+        True
+        """
         return render(self, color)

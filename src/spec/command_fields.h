@@ -77,6 +77,26 @@ inline constexpr uint8_t kSesNone = 0;
 inline constexpr uint8_t kSesUserData = 1;
 inline constexpr uint8_t kSesCryptographic = 2;
 
+// Sanitize (§5.24). CDW10: SANACT 2:0, AUSE 3, OWPASS 7:4 (0: 16 passes), OIPBP 8, NDAS 9. CDW11 is
+// OVRPAT.
+namespace sanact {
+inline constexpr uint8_t kExitFailureMode = 1;
+inline constexpr uint8_t kBlockErase = 2;
+inline constexpr uint8_t kOverwrite = 3;
+inline constexpr uint8_t kCryptoErase = 4;
+}  // namespace sanact
+constexpr uint8_t sanitize_action(uint32_t cdw10) {
+  return static_cast<uint8_t>(bits(cdw10, 2, 0));
+}
+constexpr bool sanitize_ause(uint32_t cdw10) { return bit(cdw10, 3); }
+constexpr uint32_t sanitize_passes(uint32_t cdw10) {
+  return bits(cdw10, 7, 4) == 0 ? 16 : bits(cdw10, 7, 4);
+}
+constexpr bool sanitize_ndas(uint32_t cdw10) { return bit(cdw10, 9); }
+
+// Device Self-test (§5.9). CDW10: STC 3:0.
+constexpr uint8_t self_test_code(uint32_t cdw10) { return static_cast<uint8_t>(bits(cdw10, 3, 0)); }
+
 // NVM reads and writes (NVM Command Set 1.0 §3.2). CDW12: NLB 15:0 (0's based), DEAC 25 (Write
 // Zeroes), PRINFO 29:26, FUA 30, LR 31. CDW13 of Read and Write: DSM 7:0.
 constexpr uint32_t io_nlb(uint32_t cdw12) { return bits(cdw12, 15, 0) + 1; }

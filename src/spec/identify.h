@@ -223,6 +223,15 @@ inline constexpr uint16_t kOacsDoorbellBufferConfig = 1u << 8;
 inline constexpr uint16_t kOacsGetLbaStatus = 1u << 9;
 inline constexpr uint16_t kOacsLockdown = 1u << 10;
 
+// DSTO
+inline constexpr uint8_t kDstoOneAtATime = 1u << 0;
+
+// SANICAP: NODMMAS 31:30, 01b: the media are not changed further when blocks stay allocated.
+inline constexpr uint32_t kSanicapCryptoErase = 1u << 0;
+inline constexpr uint32_t kSanicapBlockErase = 1u << 1;
+inline constexpr uint32_t kSanicapOverwrite = 1u << 2;
+inline constexpr uint32_t kSanicapNotModifiedAfter = 1u << 30;
+
 // FRMW: slot 1 read-only 0, number of slots 3:1, activation without reset 4, multiple update
 // detection 5.
 inline constexpr uint8_t kFrmwSlot1ReadOnly = 1u << 0;

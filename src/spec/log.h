@@ -200,6 +200,23 @@ struct DeviceSelfTestLog {
 static_assert(kIsWire<DeviceSelfTestLog> && sizeof(DeviceSelfTestLog) == 564);
 static_assert(offsetof(DeviceSelfTestLog, result) == 4);
 
+// Device Self-test (§5.9): STC of the command, result codes of the log.
+namespace self_test {
+inline constexpr uint8_t kShort = 0x1;
+inline constexpr uint8_t kExtended = 0x2;
+inline constexpr uint8_t kAbort = 0xF;
+
+inline constexpr uint8_t kPassed = 0x0;
+inline constexpr uint8_t kAbortedByCommand = 0x1;
+inline constexpr uint8_t kAbortedByReset = 0x2;
+inline constexpr uint8_t kAbortedByNamespaceRemoval = 0x3;
+inline constexpr uint8_t kAbortedByFormat = 0x4;
+inline constexpr uint8_t kAbortedBySanitize = 0x9;
+inline constexpr uint8_t kResultUnused = 0xF;
+
+inline constexpr uint8_t kValidNsid = 1u << 0;
+}  // namespace self_test
+
 // LID 12h: a FID Supported and Effects dword a feature.
 struct FeatureIdentifiersEffects {
   uint32_t fis[256];
@@ -232,6 +249,15 @@ static_assert(kIsWire<SanitizeStatusLog> && sizeof(SanitizeStatusLog) == 512);
 static_assert(offsetof(SanitizeStatusLog, sstat) == 2 && offsetof(SanitizeStatusLog, scdw10) == 4 &&
               offsetof(SanitizeStatusLog, overwrite_time) == 8 &&
               offsetof(SanitizeStatusLog, reserved32) == 32);
+
+// SSTAT
+namespace sstat {
+inline constexpr uint8_t kNever = 0;
+inline constexpr uint8_t kCompleted = 1;
+inline constexpr uint8_t kInProgress = 2;
+inline constexpr uint8_t kFailed = 3;
+inline constexpr uint16_t kGlobalDataErased = 1u << 8;
+}  // namespace sstat
 
 // Completion of Asynchronous Event Request: type 2:0, information 15:8, log page 23:16 of CDW0.
 namespace aer {

@@ -6,6 +6,7 @@
 #include <bit>
 #include <mutex>
 #include <new>
+#include <span>
 
 #include "base/clock.h"
 #include "spec/registers.h"
@@ -14,6 +15,7 @@
 #include "ssd/admin/events.h"
 #include "ssd/admin/features.h"
 #include "ssd/admin/firmware.h"
+#include "ssd/admin/maintenance.h"
 #include "ssd/config.h"
 #include "ssd/device.h"
 #include "ssd/frontend/engine.h"
@@ -67,6 +69,14 @@ struct DoorbellMemory {
   uint32_t* memory;
 };
 
+// What of the 4 KiB that outlive the process is whose (Media::persistent_area()).
+struct PersistentPart {
+  size_t offset;
+  size_t bytes;
+};
+inline constexpr PersistentPart kPersistentSmart{0, 256};
+inline constexpr PersistentPart kPersistentMaintenance{256, 1024};
+
 struct Device::Impl {
   Impl(const Config& with, const base::Clock& by);
   ~Impl();
@@ -85,6 +95,7 @@ struct Device::Impl {
   void reset_function(PciSpace::Reset kind);
   void configure_interrupts();
   uint64_t now() const { return clock.now_ns(); }
+  std::span<uint8_t> persistent_part(const PersistentPart& part);
   uint64_t error_count() {
     spec::SmartLog log;
     smart_.fill(log, now());
@@ -120,6 +131,7 @@ struct Device::Impl {
   Power power_;
   Timing timing_;
   Parts parts_;
+  Maintenance maintenance_;
   Nvm nvm_;
   Admin admin_;
   Timekeeper timekeeper_;

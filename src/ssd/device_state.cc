@@ -23,7 +23,7 @@ Device::Impl::Impl(const Config& with, const base::Clock& by)
       interrupts_(layout.vectors, static_cast<uint16_t>(config.io_queues + 1)),
       queues_(config.io_queues, memory_, interrupts_, doorbells.memory, config.doorbell_stride),
       namespaces_(config),
-      smart_(config.capacity_bytes, namespaces_.all()[0]->media.persistent_area()),
+      smart_(config.capacity_bytes, persistent_part(kPersistentSmart)),
       thermal_(now()),
       features_(config, layout.vectors, kWarningKelvin),
       firmware_(config.firmware),
@@ -31,22 +31,31 @@ Device::Impl::Impl(const Config& with, const base::Clock& by)
       events_(config.aerl, queues_, clock),
       health_(smart_, thermal_, events_),
       timing_(config.latency_scale, config.seed),
-      parts_{config,  clock,        memory_,     interrupts_, registers_,
-             queues_, outstanding_, namespaces_, features_,   firmware_,
-             events_, error_log_,   health_,     power_,      timing_},
+      parts_{config,       clock,       memory_,   interrupts_, registers_, queues_,
+             outstanding_, namespaces_, features_, firmware_,   events_,    error_log_,
+             health_,      power_,      timing_,   maintenance_},
+      maintenance_(parts_, persistent_part(kPersistentMaintenance)),
       nvm_(parts_),
       admin_(parts_),
       timekeeper_(clock, [this] { engine_.advance(); }),
       engine_(parts_, nvm_, admin_, timekeeper_) {
   smart_.power_on(now());
+  maintenance_.power_on(now());
   reset_function(PciSpace::Reset::kPowerOn);
+}
+
+std::span<uint8_t> Device::Impl::persistent_part(const PersistentPart& part) {
+  const std::span<uint8_t> area = namespaces_.all()[0]->media.persistent_area();
+  return area.empty() ? area : area.subspan(part.offset, part.bytes);
 }
 
 Device::Impl::~Impl() {
   timekeeper_.stop();
   // The process ends, not the power: what was written is kept.
   namespaces_.flush();
-  if (powered_) smart_.power_off(now());
+  if (!powered_) return;
+  maintenance_.power_off(now());
+  smart_.power_off(now());
 }
 
 bool Device::Impl::may_run() const {
@@ -155,6 +164,7 @@ void Device::power_off() {
   impl.powered_ = false;
   impl.reset_function(PciSpace::Reset::kPowerOn);
   impl.namespaces_.power_lost();
+  impl.maintenance_.power_off(impl.now());
   impl.smart_.power_off(impl.now());
   impl.thermal_.set_powered(false, impl.now());
 }
@@ -165,6 +175,7 @@ void Device::power_on() {
   if (impl.powered_) return;
   impl.thermal_.set_powered(true, impl.now());
   impl.smart_.power_on(impl.now());
+  impl.maintenance_.power_on(impl.now());
   impl.reset_function(PciSpace::Reset::kPowerOn);
   impl.registers_.power_on();
   impl.powered_ = true;

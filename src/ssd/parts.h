@@ -14,6 +14,7 @@ class Firmware;
 class Health;
 class HostMemory;
 class Interrupts;
+class Maintenance;
 class Namespaces;
 class Outstanding;
 class Power;
@@ -37,6 +38,7 @@ struct Parts {
   Health& health;
   Power& power;
   Timing& timing;
+  Maintenance& maintenance;
 };
 
 }  // namespace pynvme::ssd

@@ -4,6 +4,7 @@
 #include "spec/opcode.h"
 #include "ssd/admin/events.h"
 #include "ssd/admin/firmware.h"
+#include "ssd/admin/maintenance.h"
 #include "ssd/model/power.h"
 #include "ssd/model/timing.h"
 
@@ -27,12 +28,18 @@ Outcome Admin::execute(const spec::Sqe& sqe, uint64_t now_ns) {
     case admin::kFirmwareCommit:
     case admin::kFirmwareImageDownload:
     case admin::kFormatNvm:
+    case admin::kDeviceSelfTest:
+    case admin::kSanitize:
       break;
     default:
       return fail(spec::sc::kInvalidOpcode);
   }
   // No admin command is fused, and over PCIe they use PRPs (NVMe Base 2.0 §3.3.3.1).
   if (sqe.fuse() != spec::Fuse::kNormal || sqe.psdt() != spec::Psdt::kPrp) return kInvalidField;
+  parts_.maintenance.advance(now_ns);
+  if (const uint16_t status = parts_.maintenance.admin_status(sqe); status != kSuccess) {
+    return status;
+  }
   switch (sqe.opcode) {
     case admin::kDeleteIoSq:
       return delete_io_sq(sqe, now_ns);
@@ -58,13 +65,18 @@ Outcome Admin::execute(const spec::Sqe& sqe, uint64_t now_ns) {
       return firmware_commit(sqe);
     case admin::kFirmwareImageDownload:
       return firmware_download(sqe);
+    case admin::kDeviceSelfTest:
+      return device_self_test(sqe, now_ns);
+    case admin::kSanitize:
+      return sanitize(sqe, now_ns);
     default:
-      return format(sqe);
+      return format(sqe, now_ns);
   }
 }
 
 void Admin::reset(uint64_t now_ns) {
   parts_.firmware.reset();
+  parts_.maintenance.reset(now_ns);
   parts_.features.reset();
   parts_.features.reset_timestamp(now_ns);
   changed_namespaces_.clear();

@@ -64,7 +64,11 @@ class Admin {
   bool log_page_of_version_2(uint8_t lid, std::vector<uint8_t>* page) const;
 
   // admin_format.cc
-  Outcome format(const spec::Sqe& sqe);
+  Outcome format(const spec::Sqe& sqe, uint64_t now_ns);
+
+  // admin_maintenance.cc
+  Outcome sanitize(const spec::Sqe& sqe, uint64_t now_ns);
+  Outcome device_self_test(const spec::Sqe& sqe, uint64_t now_ns);
 
   // admin_firmware.cc
   Outcome firmware_download(const spec::Sqe& sqe);

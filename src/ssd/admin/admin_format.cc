@@ -6,11 +6,12 @@
 #include "spec/log.h"
 #include "ssd/admin/admin.h"
 #include "ssd/admin/events.h"
+#include "ssd/admin/maintenance.h"
 #include "ssd/frontend/queues.h"
 
 namespace pynvme::ssd {
 
-Outcome Admin::format(const spec::Sqe& sqe) {
+Outcome Admin::format(const spec::Sqe& sqe, uint64_t now_ns) {
   const bool all = sqe.nsid == spec::kNsidBroadcast;
   if (!all && parts_.namespaces.find(sqe.nsid) == nullptr) {
     return fail(spec::sc::kInvalidNamespaceOrFormat);
@@ -22,6 +23,7 @@ Outcome Admin::format(const spec::Sqe& sqe) {
   if (lbaf >= kLbaFormats.size() || spec::format_pi(sqe.cdw10) != 0) {
     return fail_specific(spec::sc::kInvalidFormat);
   }
+  parts_.maintenance.end_self_test(sqe.nsid, spec::self_test::kAbortedByFormat, now_ns);
   const Queues::IoLocked no_io(parts_.queues);
   for (const auto& ns : parts_.namespaces.all()) {
     if (!all && ns->nsid != sqe.nsid) continue;

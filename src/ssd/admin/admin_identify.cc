@@ -7,6 +7,7 @@
 #include "spec/command_fields.h"
 #include "ssd/admin/admin.h"
 #include "ssd/admin/firmware.h"
+#include "ssd/admin/selftest.h"
 #include "ssd/frontend/queues.h"
 #include "ssd/model/health.h"
 #include "ssd/model/power.h"
@@ -149,7 +150,7 @@ spec::IdentifyController Admin::describe_controller() const {
   c.rtd3e = 2'000'000;  // and to get there
   c.oaes = spec::kOaesNamespaceAttribute | spec::kOaesFirmwareActivation;
   c.cntrltype = spec::kCntrltypeIo;
-  c.oacs = spec::kOacsFormat | spec::kOacsFirmware;
+  c.oacs = spec::kOacsFormat | spec::kOacsFirmware | spec::kOacsDeviceSelfTest;
   c.acl = config.acl;
   c.aerl = config.aerl;
   c.frmw = static_cast<uint8_t>(kFirmwareSlots << 1 | spec::kFrmwActivateWithoutReset);
@@ -163,7 +164,11 @@ spec::IdentifyController Admin::describe_controller() const {
   c.mtfa = 10;
   c.tnvmcap.lo = 0;
   for (const auto& ns : parts_.namespaces.all()) c.tnvmcap.lo += ns->lba_count << ns->lba_shift;
+  c.edstt = extended_self_test_minutes(config.latency_scale);
+  c.dsto = spec::kDstoOneAtATime;
   c.fwug = kFirmwareGranularity;
+  c.sanicap = spec::kSanicapCryptoErase | spec::kSanicapBlockErase | spec::kSanicapOverwrite |
+              spec::kSanicapNotModifiedAfter;
   c.sqes = 0x66;
   c.cqes = 0x44;
   c.nn = parts_.namespaces.count();

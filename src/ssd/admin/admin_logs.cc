@@ -11,6 +11,7 @@
 #include "ssd/admin/error_log.h"
 #include "ssd/admin/events.h"
 #include "ssd/admin/firmware.h"
+#include "ssd/admin/maintenance.h"
 #include "ssd/model/health.h"
 
 namespace pynvme::ssd {
@@ -34,8 +35,9 @@ bool Admin::log_page_of_version_2(uint8_t lid, std::vector<uint8_t>* page) const
       for (const uint8_t there :
            {spec::lid::kSupportedLogPages, spec::lid::kError, spec::lid::kSmart,
             spec::lid::kFirmwareSlot, spec::lid::kChangedNamespaceList,
-            spec::lid::kCommandsSupportedEffects, spec::lid::kFeatureIdentifiersEffects,
-            spec::lid::kMiCommandsEffects}) {
+            spec::lid::kCommandsSupportedEffects, spec::lid::kDeviceSelfTest,
+            spec::lid::kFeatureIdentifiersEffects, spec::lid::kMiCommandsEffects,
+            spec::lid::kSanitizeStatus}) {
         pages.lids[there] = spec::SupportedLogPages::kLsupp;
       }
       assign(page, pages);
@@ -89,6 +91,12 @@ bool Admin::log_page(uint8_t lid, uint64_t now_ns, std::vector<uint8_t>* page) c
     }
     case spec::lid::kCommandsSupportedEffects:
       assign(page, commands_supported_and_effects());
+      return true;
+    case spec::lid::kDeviceSelfTest:
+      assign(page, parts_.maintenance.self_test_log(now_ns));
+      return true;
+    case spec::lid::kSanitizeStatus:
+      assign(page, parts_.maintenance.sanitize_log(now_ns));
       return true;
     default:
       return parts_.config.version >= kVersion2 && log_page_of_version_2(lid, page);

@@ -28,9 +28,8 @@ class LogsTest : public ::testing::Test {
 };
 
 TEST_F(LogsTest, Checks) {
-  for (const uint32_t lid : {0x00u, 0x06u, 0x07u, 0x12u, 0x80u, 0xC0u})
-    EXPECT_EQ(log(lid), 0x109) << lid;
-  for (uint32_t lid = 1; lid <= 5; ++lid) EXPECT_EQ(log(lid), 0) << lid;
+  for (const uint32_t lid : {0x00u, 0x09u, 0x12u, 0x80u, 0xC0u}) EXPECT_EQ(log(lid), 0x109) << lid;
+  for (const uint32_t lid : {1u, 2u, 3u, 4u, 5u, 6u, 0x81u}) EXPECT_EQ(log(lid), 0) << lid;
   EXPECT_EQ(host.status(command(2, 512).prp(page).set(12, 2)), 0x002) << "offset not a dword's";
   EXPECT_EQ(host.status(command(2, 512).prp(page).set(12, 516)), 0x002) << "beyond the page";
   EXPECT_EQ(host.status(command(2, 512).prp(page).set(13, 1)), 0x002);
@@ -142,8 +141,8 @@ TEST_F(LogsTest, TemperatureFollowsTheLoad) {
 
 TEST_F(LogsTest, CommandsSupportedAndEffects) {
   ASSERT_EQ(log(5, 4096), 0);
-  const std::vector<uint32_t> admin = {0x00, 0x01, 0x02, 0x04, 0x05, 0x06, 0x08,
-                                       0x09, 0x0A, 0x0C, 0x10, 0x11, 0x80};
+  const std::vector<uint32_t> admin = {0x00, 0x01, 0x02, 0x04, 0x05, 0x06, 0x08, 0x09,
+                                       0x0A, 0x0C, 0x10, 0x11, 0x14, 0x80, 0x84};
   const std::vector<uint32_t> io = {0x00, 0x01, 0x02, 0x04, 0x05, 0x08, 0x09, 0x0C};
   HostQueue q = host.create_queue(1);
   for (uint32_t opcode = 0; opcode < 256; ++opcode) {
@@ -166,7 +165,7 @@ TEST_F(LogsTest, OfVersion2) {
   const uint64_t to = two.page();
   EXPECT_EQ(two.status(command(0, 1024).prp(to)), 0);
   for (uint32_t lid = 0; lid < 256; ++lid) {
-    const bool there = lid <= 5 || lid == 0x12 || lid == 0x13;
+    const bool there = lid <= 6 || lid == 0x12 || lid == 0x13 || lid == 0x81;
     EXPECT_EQ(two.get<uint32_t>(to + 4 * lid) & 1, there ? 1u : 0u) << lid;
   }
   EXPECT_EQ(two.status(command(0x12, 1024).prp(to)), 0);

@@ -15,13 +15,15 @@ spec::CommandsSupportedEffects commands_supported_and_effects() {
   for (const uint8_t opcode :
        {admin::kDeleteIoSq, admin::kCreateIoSq, admin::kGetLogPage, admin::kDeleteIoCq,
         admin::kCreateIoCq, admin::kIdentify, admin::kAbort, admin::kSetFeatures,
-        admin::kGetFeatures, admin::kAsyncEventRequest, admin::kFirmwareImageDownload}) {
+        admin::kGetFeatures, admin::kAsyncEventRequest, admin::kFirmwareImageDownload,
+        admin::kDeviceSelfTest}) {
     log.acs[opcode] = Log::kCsupp;
   }
   log.acs[admin::kSetFeatures] |= Log::kCcc;
   log.acs[admin::kFirmwareCommit] = Log::kCsupp | Log::kCcc;
   // A format changes data and the namespace's description, with nobody else at work on it.
   log.acs[admin::kFormatNvm] = Log::kCsupp | Log::kLbcc | Log::kNcc | Log::kCseNamespaceExclusive;
+  log.acs[admin::kSanitize] = Log::kCsupp | Log::kLbcc | Log::kCseControllerExclusive;
   for (const uint8_t opcode : {io::kFlush, io::kRead, io::kCompare, io::kVerify}) {
     log.iocs[opcode] = Log::kCsupp;
   }

@@ -29,6 +29,8 @@ class Firmware {
   // A Controller Level Reset activates what was committed for it and forgets what was downloaded.
   void reset();
 
+  // A commit waits for a reset.
+  bool activation_pending() const { return next_ != 0; }
   const std::string& revision() const { return revision_[active_]; }
   spec::FirmwareSlotLog log() const;
 

@@ -1,6 +1,7 @@
 // Doorbells, error log entries and bookkeeping: what both ways of working share.
 #include "ssd/frontend/engine.h"
 
+#include <algorithm>
 #include <cstring>
 
 #include "spec/log.h"
@@ -151,6 +152,16 @@ void Engine::account(const Tally& tally, uint64_t began_ns, uint64_t now_ns) {
 void Engine::advance_to(uint64_t now_ns) {
   if (next_due_.load(std::memory_order_relaxed) <= now_ns) pump();
   if (parts_.interrupts.next_due() <= now_ns) parts_.interrupts.fire_due(now_ns);
+  if (parts_.maintenance.next_due() <= now_ns) {
+    parts_.maintenance.advance(now_ns);
+    parts_.events.deliver();
+    note_due();
+  }
+}
+
+void Engine::note_due() {
+  timekeeper_.note(std::min({next_due_.load(std::memory_order_relaxed),
+                             parts_.interrupts.next_due(), parts_.maintenance.next_due()}));
 }
 
 void Engine::resume() {
@@ -173,7 +184,7 @@ void Engine::forget() {
   running_ = false;
   parts_.outstanding.clear();
   next_due_ = UINT64_MAX;
-  timekeeper_.note(UINT64_MAX);
+  timekeeper_.note(parts_.maintenance.next_due());
 }
 
 }  // namespace pynvme::ssd

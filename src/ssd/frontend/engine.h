@@ -9,6 +9,7 @@
 #include <mutex>
 
 #include "ssd/admin/admin.h"
+#include "ssd/admin/maintenance.h"
 #include "ssd/frontend/arbitration.h"
 #include "ssd/frontend/outstanding.h"
 #include "ssd/frontend/queues.h"
@@ -27,7 +28,7 @@ class Engine {
   // Brings about what is due.
   void advance() {
     if (next_due_.load(std::memory_order_relaxed) == UINT64_MAX &&
-        parts_.interrupts.next_due() == UINT64_MAX) {
+        parts_.interrupts.next_due() == UINT64_MAX && parts_.maintenance.next_due() == UINT64_MAX) {
       return;
     }
     advance_to(parts_.clock.now_ns());
@@ -64,6 +65,8 @@ class Engine {
   uint16_t note_error(const spec::Sqe& sqe, uint16_t sqid, uint16_t status, uint64_t lba);
   void account(const Tally& tally, uint64_t began_ns, uint64_t now_ns);
   void advance_to(uint64_t now_ns);
+  // Tells the timekeeper what falls due next.
+  void note_due();
 
   // engine_direct.cc: the latency model is off. drain() lets go of the lock.
   enum class Step : uint8_t { kMore, kWait, kFused };

@@ -46,7 +46,9 @@ void Engine::drain(SubmissionQueue& sq, SqLock& lock) {
   const uint64_t now = parts_.clock.now_ns();
   parts_.power.touch(now);
   account(tally, began, now);
-  if (parts_.interrupts.next_due() != UINT64_MAX) timekeeper_.note(parts_.interrupts.next_due());
+  if (parts_.interrupts.next_due() != UINT64_MAX || parts_.maintenance.next_due() != UINT64_MAX) {
+    note_due();
+  }
 }
 
 uint32_t Engine::fetch(SubmissionQueue& sq, uint32_t wanted, spec::Sqe* sqes, Step* step) {

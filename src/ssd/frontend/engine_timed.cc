@@ -29,7 +29,7 @@ void Engine::pump_locked() {
   if (!running()) {
     // resume() comes back here.
     next_due_.store(UINT64_MAX, std::memory_order_relaxed);
-    timekeeper_.note(parts_.interrupts.next_due());
+    note_due();
     return;
   }
   const bool was_idle = parts_.outstanding.empty();
@@ -47,7 +47,7 @@ void Engine::pump_locked() {
   parts_.health.check(now);
   const uint64_t due = queues_.fatal() ? UINT64_MAX : parts_.outstanding.next_due();
   next_due_.store(due, std::memory_order_relaxed);
-  timekeeper_.note(std::min(due, parts_.interrupts.next_due()));
+  note_due();
 }
 
 bool Engine::complete_due(uint64_t now_ns) {

@@ -68,10 +68,11 @@ Media::Impl::Impl(const Geometry& geometry)
       undo(records_of(geometry.cache_bytes), units_of(bytes)) {
   set_lba_bytes(file != nullptr ? file->lba_bytes() : geometry.lba_bytes);
   if (file == nullptr) return;
+  if (file->fill_frame() != 0) set_blank(Entry().with(kWholeUnit).with_frame(file->fill_frame()));
   file->for_each_entry([this](uint64_t unit, Entry entry) {
     map.touch(unit);
     map.unlock(unit, entry);
-    count_allocated(Entry(), entry);
+    count_allocated(map.blank(), entry);
   });
 }
 
@@ -192,6 +193,7 @@ void Media::flush() { impl_->flush(); }
 void Media::power_lost() { impl_->power_lost(); }
 uint64_t Media::unflushed_bytes() const { return uint64_t{impl_->undo.count()} * kUnitBytes; }
 void Media::format(uint32_t lba_bytes) { impl_->format(lba_bytes); }
+void Media::fill(const uint8_t* unit) { impl_->fill(unit); }
 
 std::span<uint8_t> Media::persistent_area() {
   return impl_->file != nullptr ? impl_->file->persistent_area() : std::span<uint8_t>();

@@ -60,6 +60,8 @@ class Media {
   void power_lost();  // undoes all that is not durable
   uint64_t unflushed_bytes() const;
   void format(uint32_t lba_bytes);  // all LBAs deallocated, durable
+  // After a format: every LBA allocated, and holding its part of one unit of kUnitBytes; durable.
+  void fill(const uint8_t* unit);
 
   // 4 KiB in the file for what else has to outlive the process; empty without a file.
   std::span<uint8_t> persistent_area();

@@ -75,7 +75,10 @@ void Media::Impl::write(uint64_t slba, uint32_t nlb, std::span<const IoVec> data
 void Media::Impl::change_range(uint64_t slba, uint64_t nlb, bool allocated, bool uncorrectable,
                                bool durable) {
   for_each_unit(slba, nlb, [&](uint64_t unit, unsigned begin, unsigned end) {
-    if (!allocated && map.load(unit) == Entry()) return map.next_touched(unit + 1);
+    // Where nothing is, whole untouched regions of the map are passed over.
+    if (!allocated && map.load(unit) == Entry() && map.blank() == Entry()) {
+      return map.next_touched(unit + 1);
+    }
     map.touch(unit);
     change_unit(unit, {sector_mask(begin, end), false, allocated, uncorrectable}, nullptr, durable);
     return unit + 1;
@@ -114,7 +117,12 @@ bool Media::Impl::try_change_unit(uint64_t unit, Change change, FreshFrame* fres
     Entry& durable_state = undo.durable(unit);
     Entry changed = durable_state.with(change);
     if (change.data) {
-      if (changed.frame() == 0) changed = changed.with_frame(pool.allocate());
+      if (changed.frame() == 0 || changed.frame() == map.blank().frame()) {
+        const uint32_t own = pool.allocate();
+        if (changed.frame() != 0)
+          std::memcpy(pool.data(own), pool.data(changed.frame()), kUnitBytes);
+        changed = changed.with_frame(own);
+      }
       copy_sectors(pool.data(changed.frame()), fresh->data(), change.sectors);
     } else if (changed.frame() != durable_state.frame()) {
       forgotten = shared ? 0 : durable_state.frame();
@@ -172,21 +180,42 @@ void Media::Impl::clear_unit(uint64_t unit) {
     durable_frame = now.shared() ? 0 : undo.durable(unit).frame();
     undo.drop(unit);
   }
-  count_allocated(now, Entry());
-  locked.change(Entry());
+  count_allocated(now, map.blank());
+  locked.change(map.blank());
   free_frame(now.frame());
   free_frame(durable_frame);
 }
 
 void Media::Impl::format(uint32_t lba_bytes) {
+  const Entry blank = map.blank();
   for (uint64_t unit = map.next_touched(0); unit < map.units(); unit = map.next_touched(unit + 1)) {
-    if (map.load(unit) != Entry()) clear_unit(unit);
+    if (map.load(unit) != blank) clear_unit(unit);
+  }
+  if (blank != Entry()) {
+    set_blank(Entry());
+    free_frame(blank.frame());
   }
   set_lba_bytes(lba_bytes);
   pool.shrink();
   if (file == nullptr) return;
   file->set_lba_bytes(lba_bytes);
   file->sync();
+}
+
+void Media::Impl::fill(const uint8_t* unit) {
+  FreshFrame frame(pool);
+  std::memcpy(frame.data(), unit, kUnitBytes);
+  set_blank(Entry().with(kWholeUnit).with_frame(frame.take()));
+  if (file != nullptr) file->sync();
+}
+
+void Media::Impl::set_blank(Entry blank) {
+  const int units_of_sectors =
+      std::popcount(blank.allocated()) - std::popcount(map.blank().allocated());
+  const auto sectors = static_cast<int64_t>(bytes / kSectorBytes / kUnitSectors);
+  allocated_sectors.fetch_add(units_of_sectors * sectors, std::memory_order_relaxed);
+  if (file != nullptr) file->set_fill_frame(blank.frame());
+  map.set_blank(blank);
 }
 
 }  // namespace pynvme::ssd

@@ -36,8 +36,10 @@ struct MediaFile::Header {
   uint32_t factory_lba_bytes;
   uint64_t bytes;
   uint64_t frames_offset;
-  uint32_t crc;        // of all before it
-  uint32_t lba_bytes;  // changes with each format, by a single store
+  uint32_t crc;         // of all before it
+  uint32_t lba_bytes;   // changes with each format, by a single store
+  uint32_t fill_frame;  // of units whose entry is 0
+  uint32_t reserved;
 
   uint32_t computed_crc() const { return base::crc32c(this, offsetof(Header, crc)); }
 };
@@ -84,6 +86,7 @@ MediaFile::MediaFile(const std::string& path, uint64_t bytes, uint32_t factory_l
     if (mapping == MAP_FAILED) fail_system("it could not be mapped", errno);
     mapping_ = static_cast<uint8_t*>(mapping);
     map_ = reinterpret_cast<uint64_t*>(mapping_ + kMapOffset);
+    set_blank();
     check_map();
   } catch (...) {
     close();
@@ -161,7 +164,7 @@ void MediaFile::for_each_entry(const std::function<void(uint64_t, Entry)>& visit
     unit = std::max(unit, (static_cast<uint64_t>(data) - kMapOffset) / sizeof(uint64_t));
     const uint64_t page_end = (unit / (kPage / sizeof(uint64_t)) + 1) * (kPage / sizeof(uint64_t));
     for (const uint64_t end = std::min(units_, page_end); unit < end; ++unit) {
-      if (map_[unit] != 0) visit(unit, Entry(map_[unit]));
+      if (map_[unit] != 0) visit(unit, Entry(map_[unit] ^ blank_));
     }
   }
 }
@@ -171,6 +174,10 @@ void MediaFile::check_map() {
     return lba_bytes() == 512 || sectors == 0 || sectors == kAllSectors;
   };
   used_frames_.assign(frames_in_file_, false);
+  if (fill_frame() >= std::max<uint64_t>(frames_in_file_, 1)) {
+    fail("it is damaged or truncated: the frame of what was overwritten is not in it");
+  }
+  if (fill_frame() != 0) used_frames_[fill_frame()] = true;
   for_each_entry([&](uint64_t unit, Entry entry) {
     const auto damaged = [&](const std::string& what) {
       fail("it is damaged or truncated: the map's entry " + std::to_string(unit) + " " + what);
@@ -182,7 +189,7 @@ void MediaFile::check_map() {
         (entry.frame() == 0) != (entry.data() == 0)) {
       damaged("is not a possible one");
     }
-    if (entry.frame() == 0) return;
+    if (entry.frame() == 0 || entry.frame() == fill_frame()) return;
     if (entry.frame() >= frames_in_file_) {
       damaged("names frame " + std::to_string(entry.frame()) + " of " +
               std::to_string(frames_in_file_));
@@ -195,6 +202,18 @@ void MediaFile::check_map() {
 uint32_t MediaFile::lba_bytes() const { return header().lba_bytes; }
 
 void MediaFile::set_lba_bytes(uint32_t lba_bytes) { header().lba_bytes = lba_bytes; }
+
+uint32_t MediaFile::fill_frame() const { return header().fill_frame; }
+
+void MediaFile::set_fill_frame(uint32_t frame) {
+  header().fill_frame = frame;
+  set_blank();
+}
+
+void MediaFile::set_blank() {
+  const Change whole{kAllSectors, true, true, false};
+  blank_ = fill_frame() == 0 ? 0 : Entry().with(whole).with_frame(fill_frame()).bits();
+}
 
 std::span<uint8_t> MediaFile::persistent_area() const {
   return {mapping_ + kPersistentOffset, kPage};

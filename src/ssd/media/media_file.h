@@ -31,6 +31,10 @@ class MediaFile final : public FrameStore {
   uint32_t lba_bytes() const;
   void set_lba_bytes(uint32_t lba_bytes);
 
+  // The frame that units without an entry of their own share; 0: they have none.
+  uint32_t fill_frame() const;
+  void set_fill_frame(uint32_t frame);
+
   // The frames that the map names.
   const std::vector<bool>& used_frames() const { return used_frames_; }
   // Calls visit for each unit that has a state.
@@ -38,7 +42,7 @@ class MediaFile final : public FrameStore {
 
   void allocate_map(uint64_t first_unit, uint64_t units);
   void store_entry(uint64_t unit, Entry entry) {
-    std::atomic_ref(map_[unit]).store(entry.bits(), std::memory_order_relaxed);
+    std::atomic_ref(map_[unit]).store(entry.bits() ^ blank_, std::memory_order_relaxed);
   }
   void sync();
 
@@ -61,6 +65,7 @@ class MediaFile final : public FrameStore {
   void check_map();
   void allocate(uint64_t offset, uint64_t bytes);
   void close();
+  void set_blank();
 
   std::string path_;
   int fd_ = -1;
@@ -71,6 +76,7 @@ class MediaFile final : public FrameStore {
   uint8_t* mapping_ = nullptr;
   uint64_t mapping_bytes_ = 0;
   uint64_t* map_ = nullptr;
+  uint64_t blank_ = 0;  // what is in the map as 0
   std::vector<bool> used_frames_;
 };
 

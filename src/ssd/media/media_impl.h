@@ -22,6 +22,8 @@ constexpr uint8_t sector_mask(unsigned begin, unsigned end) {
   return static_cast<uint8_t>((0xFFU << begin) & ~(0xFFU << end));
 }
 
+inline constexpr Change kWholeUnit{kAllSectors, true, true, false};
+
 class FreshFrame;
 
 struct Media::Impl {
@@ -61,6 +63,8 @@ struct Media::Impl {
   void flush();
   void power_lost();
   void format(uint32_t lba_bytes);
+  void fill(const uint8_t* unit);
+  void set_blank(Entry blank);
 
   // A unit that changes: the map's entry, and what the undo log keeps for it.
   void change_unit(uint64_t unit, Change change, FreshFrame* fresh, bool durable);
@@ -71,7 +75,7 @@ struct Media::Impl {
   bool end_oldest(End end);
   void clear_unit(uint64_t unit);
   void free_frame(uint32_t frame) {
-    if (frame != 0) pool.free(frame);
+    if (frame != 0 && frame != map.blank().frame()) pool.free(frame);
   }
 
   uint64_t bytes;

@@ -30,7 +30,7 @@ Entry MediaMap::lock_contended(uint64_t unit) {
     if (!Entry(old).locked() &&
         entry.compare_exchange_weak(old, Entry(old).as_locked().bits(), std::memory_order_acquire,
                                     std::memory_order_relaxed)) {
-      return Entry(old);
+      return Entry(old ^ blank_);
     }
     // More threads than cores: the holder may be waiting for this one's core.
     if (tries % 64 == 0) {

@@ -67,6 +67,12 @@ void Smart::set_temperature(uint16_t kelvin, uint64_t now_ns) {
   kelvin_ = kelvin;
 }
 
+uint64_t Smart::power_on_hours(uint64_t now_ns) {
+  const std::lock_guard guard(lock_);
+  pass_time(now_ns);
+  return get(counters_.power_on_ns) / (60 * kMinuteNs);
+}
+
 void Smart::fill(spec::SmartLog& log, uint64_t now_ns) {
   const std::lock_guard guard(lock_);
   pass_time(now_ns);

@@ -43,6 +43,9 @@ class Smart {
   void add_busy(uint64_t ns) { add(counters_.busy_ns, ns); }
   void add_media_errors(uint64_t count) { add(counters_.media_errors, count); }
   void add_error_log_entries(uint64_t count) { add(counters_.error_log_entries, count); }
+  // Since it was made.
+  uint64_t written_sectors() { return get(counters_.written_sectors); }
+  uint64_t power_on_hours(uint64_t now_ns);
   // The Composite Temperature from now on.
   void set_temperature(uint16_t kelvin, uint64_t now_ns);
 

@@ -71,6 +71,7 @@ class Nvm {
   const HostMemory& memory_;
   const Namespaces& namespaces_;
   const std::atomic<bool>& write_cache_;
+  const Maintenance& maintenance_;
   const uint64_t transfer_bytes_max_;
 };
 

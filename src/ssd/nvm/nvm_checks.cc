@@ -3,6 +3,7 @@
 #include "spec/dsm.h"
 #include "spec/opcode.h"
 #include "ssd/admin/features.h"
+#include "ssd/admin/maintenance.h"
 #include "ssd/nvm/nvm.h"
 
 namespace pynvme::ssd {
@@ -21,6 +22,7 @@ Nvm::Nvm(const Parts& parts)
       memory_(parts.memory),
       namespaces_(parts.namespaces),
       write_cache_(parts.features.write_cache),
+      maintenance_(parts.maintenance),
       transfer_bytes_max_(parts.config.mdts_bytes == 0 ? UINT64_MAX : parts.config.mdts_bytes) {}
 
 uint16_t Nvm::check(const spec::Sqe& sqe) const {
@@ -38,6 +40,8 @@ uint16_t Nvm::check(const spec::Sqe& sqe) const {
       return fail(spec::sc::kInvalidOpcode);
   }
   if (sqe.fuse() == spec::Fuse::kReserved || sqe.psdt() != spec::Psdt::kPrp) return kInvalidField;
+  if (const uint16_t status = maintenance_.io_status(); status != kSuccess) [[unlikely]]
+    return status;
   if (sqe.opcode == io::kFlush && sqe.nsid == spec::kNsidBroadcast) return kSuccess;
   const Namespace* const ns = namespaces_.find(sqe.nsid);
   if (ns == nullptr) return kWrongNamespace;

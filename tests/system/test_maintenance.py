@@ -137,6 +137,24 @@ def test_sanitize_begun_by_another_process_is_finished(system, tmp_path):
     assert (code, out) == (0, "44332211\n" * 3 + "1 1\n"), err
 
 
+def test_error_log_names_the_field(nvme0, nvme0n1, qpair, warned):
+    buf = d.Buffer(512)
+    nvme0n1.read(qpair, buf, nvme0n1.capacity + 5).waitdone()
+    cid = qpair.latest_cid
+    log = log_page(nvme0, 1, 64)
+    count = log.data(7, 0)
+    assert (log.data(9, 8), log.data(11, 10)) == (qpair.sqid, cid)
+    assert log.data(13, 12) >> 1 & 0x7FF == 0x80
+    assert log.data(15, 14) == 40, "SLBA"
+    assert log.data(23, 16) == nvme0n1.capacity + 5
+    assert log.data(27, 24) == 1
+    nvme0.send_cmd(0x0A, cdw10=0xEE).waitdone()
+    log = log_page(nvme0, 1, 64)
+    assert log.data(7, 0) == count + 1
+    assert (log.data(9, 8), log.data(15, 14)) == (0, 40)
+    assert warned() == ["ERROR status: 00/80", "ERROR status: 00/02"]
+
+
 def test_self_test_results(nvme0, warned):
     nvme0.dst(1).waitdone()
     log = log_page(nvme0, SELF_TEST_LOG, 564)

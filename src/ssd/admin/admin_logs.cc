@@ -67,7 +67,11 @@ bool Admin::log_page_of_version_2(uint8_t lid, std::vector<uint8_t>* page) const
 bool Admin::log_page(uint8_t lid, uint64_t now_ns, std::vector<uint8_t>* page) const {
   switch (lid) {
     case spec::lid::kError: {
-      const std::vector<spec::ErrorLogEntry> entries = parts_.error_log.newest_first();
+      std::vector<spec::ErrorLogEntry> entries = parts_.error_log.newest_first();
+      // Nothing tells where data were while they are sanitized (§8.21.1).
+      if (parts_.maintenance.io_status() != kSuccess) {
+        for (spec::ErrorLogEntry& entry : entries) entry.lba = 0;
+      }
       page->resize(entries.size() * sizeof entries[0]);
       std::memcpy(page->data(), entries.data(), page->size());
       return true;

@@ -84,7 +84,7 @@ TEST_F(LogsTest, ErrorInformation) {
   EXPECT_EQ(field<uint16_t>(72), 1);
   EXPECT_EQ(field<uint16_t>(74), c.cid());
   EXPECT_EQ(field<uint16_t>(76) >> 1 & 0x7FF, 0x080);
-  EXPECT_EQ(field<uint16_t>(78), 0xFFFF);
+  EXPECT_EQ(field<uint16_t>(78), 40);
   EXPECT_EQ(field<uint64_t>(80), 0xFFFFFFFFFFu);
   EXPECT_EQ(field<uint32_t>(88), 1u);
   EXPECT_EQ(field<uint64_t>(128), 0u);

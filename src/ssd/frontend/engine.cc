@@ -6,6 +6,7 @@
 
 #include "spec/log.h"
 #include "spec/opcode.h"
+#include "ssd/admin/error_location.h"
 #include "ssd/admin/error_log.h"
 #include "ssd/admin/events.h"
 #include "ssd/model/health.h"
@@ -130,8 +131,12 @@ uint16_t Engine::note_error(const spec::Sqe& sqe, uint16_t sqid, uint16_t status
   entry.sqid = sqid;
   entry.cid = sqe.cid;
   entry.status = with_more;
-  entry.parameter_error_location = 0xFFFF;
-  if (sqid != 0) entry.lba = lba != 0 ? lba : sqe.slba();
+  if (sqid == 0) {
+    entry.parameter_error_location = admin_error_location(sqe, status, parts_.config);
+  } else {
+    entry.parameter_error_location = io_error_location(sqe, status, parts_.config);
+    if (has_slba(sqe)) entry.lba = lba != 0 ? lba : sqe.slba();
+  }
   entry.nsid = sqe.nsid;
   parts_.error_log.add(entry);
   parts_.health.smart().add_error_log_entries(1);

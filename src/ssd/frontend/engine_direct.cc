@@ -2,6 +2,7 @@
 // thread.
 #include <array>
 #include <cstring>
+#include <utility>
 
 #include "ssd/admin/events.h"
 #include "ssd/frontend/engine.h"
@@ -105,7 +106,8 @@ Engine::Step Engine::work_batch(SubmissionQueue& sq, Tally& tally, uint64_t now_
                             ? fail_once(spec::sc::kAbortedMissingFused)
                             : nvm_.execute(sqes[i], sq.data, tally);
       if (status != kSuccess) [[unlikely]] {
-        status = note_error(sqes[i], sq.id, status, tally.error_lba);
+        // The LBA is this command's, and not that of the next one that fails.
+        status = note_error(sqes[i], sq.id, status, std::exchange(tally.error_lba, 0));
       }
       cqes[done++] = make_cqe(sqes[i], sq.id, sq.head, status, 0);
     }

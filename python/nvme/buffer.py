@@ -4,7 +4,7 @@
 import sys
 
 from nvme import _core
-from nvme.errors import ArgumentError
+from nvme.arguments import integer
 from nvme.hexdump import hexdump
 
 
@@ -28,8 +28,8 @@ class Buffer(_core.Buffer):
         example
         00000000  00 00 00 00 00 00 00 00  00 00 00 00 00 00 00 00   ................
         """
-        if size is not None and not 0 <= size <= len(self):
-            raise ArgumentError(f"size = {size} is not in 0..{len(self)}, the Buffer '{self.name}'")
+        if size is not None:
+            size = integer("size", size, 0, len(self))
         text = _Dump(f"{self.name}\n{hexdump(self[: len(self) if size is None else size])}")
         if not hasattr(sys, "ps1"):  # the prompt shows what dump() returns
             print(text)

@@ -4,15 +4,17 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from nvme import _core
 from nvme.address import address_text
+from nvme.arguments import integer
 from nvme.buffer import Buffer
 from nvme.cmdlog import show
-from nvme.errors import ArgumentError
+from nvme.errors import ArgumentError, ArgumentTypeError
 from nvme.identify import identify_field
 from nvme.status import warn_of
 
@@ -160,6 +162,9 @@ class Controller(_core.Controller):
         ...     nvme0.downfw(image.name, slot=1, action=0)
         >>> nvme0.close()
         """
+        slot, action = integer("slot", slot, 0, 7), integer("action", action, 0, 7)
+        if not isinstance(filename, str | os.PathLike):
+            raise ArgumentTypeError(f"filename must be a path, not {type(filename).__name__}")
         image = Path(filename).read_bytes()
         if not image or len(image) % 4 != 0:
             raise ArgumentError(f"{filename}: {len(image)} bytes are no multiple of 4 above 0")
@@ -194,8 +199,7 @@ class Controller(_core.Controller):
 
 def supported(nvme: _core.Controller, opcode: int, log_offset: int) -> bool:
     """CSUPP of a command in the Commands Supported and Effects log (NVMe Base 2.0 §5.16.1.6)."""
-    if not isinstance(opcode, int) or not 0 <= opcode <= 0xFF:
-        raise ArgumentError(f"opcode = {opcode!r} is not in 0..255")
+    opcode = integer("opcode", opcode, 0, 0xFF)
     buf = Buffer(4096, "commands supported and effects")
     numd = len(buf) // 4 - 1
     _, status1 = _core.controller_execute(

@@ -4,18 +4,24 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from numbers import Real
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nvme import _core
+from nvme.arguments import integer, is_integer
 from nvme.errors import ArgumentError, ArgumentTypeError
 
 if TYPE_CHECKING:
     from nvme.namespace import Namespace
+
+
+_INIT_FAIL = -1
 
 
 class DotDict(dict[str, Any]):
@@ -66,6 +72,11 @@ class IOWorker(_core.IOWorker):
         outputs = {name: arguments.pop(name) for name in tuple(arguments) if name[:7] == "output_"}
         self._per_second_output = _output("output_io_per_second", outputs, list)
         self._percentile_latency = _output("output_percentile_latency", outputs, dict)
+        for percent in self._percentile_latency or ():
+            if not isinstance(percent, Real) or not 0 <= float(percent) <= 100:
+                raise ArgumentError(
+                    f"output_percentile_latency: {percent!r} is no percentile in 0..100"
+                )
         self._cmdlog_list = _output("output_cmdlog_list", outputs, list)
         self._op_percentage: dict[int, int] | None = arguments["op_percentage"]
         self._result: DotDict | None = None
@@ -76,8 +87,8 @@ class IOWorker(_core.IOWorker):
             lba_align=_aligns(arguments.pop("lba_align")),
             lba_random=_percentage("lba_random", arguments.pop("lba_random")),
             op_percentage=_opcodes(arguments.pop("op_percentage")),
-            distribution=_integers("distribution", arguments.pop("distribution") or ()),
-            io_sequence=[tuple(io) for io in arguments.pop("io_sequence") or ()],
+            distribution=_integers("distribution", arguments.pop("distribution")),
+            io_sequence=_sequence(arguments.pop("io_sequence")),
             time=_seconds(arguments.pop("time")),
             fw_debug=bool(arguments.pop("fw_debug")),
             cmdlog_count=0 if self._cmdlog_list is None else len(self._cmdlog_list),
@@ -133,7 +144,7 @@ class IOWorker(_core.IOWorker):
         if self._percentile_latency is not None:
             for percent in self._percentile_latency:
                 self._percentile_latency[percent] = _core.ioworker_latency_percentile_us(
-                    self, percent
+                    self, float(percent)
                 )
             result["latency_distribution"] = _core.ioworker_latency_distribution(self)
         if self._cmdlog_list is not None:
@@ -174,7 +185,10 @@ class IOWorker(_core.IOWorker):
                 stacklevel=level,
             )
         if error != 0:
-            warnings.warn(f"ioworker host ERROR {error}: {text}", UserWarning, stacklevel=level)
+            reason = f": {detail}" if error == _INIT_FAIL and detail else ""
+            warnings.warn(
+                f"ioworker host ERROR {error}: {text}{reason}", UserWarning, stacklevel=level
+            )
 
 
 def _script_level() -> int:
@@ -194,29 +208,25 @@ def _output(name: str, outputs: dict[str, Any], kind: type) -> Any:
 
 
 def _integer(name: str, value: Any) -> int:
-    try:
-        number = value.__index__()
-    except AttributeError:
-        raise ArgumentTypeError(
-            f"{name} must be an integer, not {type(value).__name__} ({value!r})"
-        ) from None
-    if not -(2**63) <= number < 2**63:
-        raise ArgumentError(f"{name} = {value!r} does not fit into 64 bits")
-    return int(number)
+    return integer(name, value, -(2**63), 2**63 - 1)
 
 
 def _optional_integer(name: str, value: Any) -> int | None:
     return None if value is None else _integer(name, value)
 
 
-def _integers(name: str, values: Iterable[Any]) -> list[int]:
+def _integers(name: str, values: Any) -> list[int]:
+    if values is None:
+        return []
+    if not isinstance(values, Iterable) or isinstance(values, str | bytes):
+        raise ArgumentTypeError(f"{name} must be a list of integers, not {type(values).__name__}")
     return [_integer(name, value) for value in values]
 
 
 def _sizes(io_size: Any) -> list[tuple[int, int]]:
     if isinstance(io_size, Mapping):
         return [(_integer("io_size", n), _integer("io_size", r)) for n, r in io_size.items()]
-    if isinstance(io_size, Iterable) and not isinstance(io_size, str | bytes):
+    if _is_list(io_size):
         # A size that is listed twice comes twice as often.
         return list(Counter(_integers("io_size", io_size)).items())
     return [(_integer("io_size", io_size), 1)]
@@ -225,13 +235,14 @@ def _sizes(io_size: Any) -> list[tuple[int, int]]:
 def _aligns(lba_align: Any) -> list[int]:
     if lba_align is None:
         return []
-    if isinstance(lba_align, Iterable):
+    if _is_list(lba_align):
         return _integers("lba_align", lba_align)
     return [_integer("lba_align", lba_align)]
 
 
 def _percentage(name: str, value: Any) -> int:
-    if isinstance(value, bool):
+    kind = getattr(getattr(value, "dtype", None), "kind", "")
+    if isinstance(value, bool) or kind == "b":  # numpy's is no bool
         return 100 if value else 0
     return _integer(name, value)
 
@@ -250,6 +261,42 @@ def _opcodes(op_percentage: Any) -> list[tuple[int, int]]:
 
 
 def _seconds(value: Any) -> float:
-    if not isinstance(value, int | float):
+    if not isinstance(value, Real):
         raise ArgumentTypeError(f"time must be a number of seconds, not {type(value).__name__}")
+    if not math.isfinite(value) or value < 0:
+        raise ArgumentError(f"time = {value!r} is no number of seconds from 0 on")
     return float(value)
+
+
+_IO = (("time_us", 64), ("opcode", 8), ("slba", 64), ("nlb", 32))
+
+
+def _sequence(io_sequence: Any) -> list[Any]:
+    if io_sequence is None:
+        return []
+    if not _is_list(io_sequence):
+        raise ArgumentTypeError(
+            "io_sequence must be a list of (time_us, opcode, slba, nlb), "
+            f"not {type(io_sequence).__name__}"
+        )
+    ios: list[Any] = []
+    for index, io in enumerate(io_sequence):
+        if not _is_list(io) or len(io) != len(_IO):
+            raise ArgumentError(
+                f"io_sequence[{index}] must be (time_us, opcode, slba, nlb), not {io!r}"
+            )
+        ios.append(
+            tuple(
+                integer(f"io_sequence[{index}]: {name}", value, 0, (1 << bits) - 1)
+                for (name, bits), value in zip(_IO, io, strict=True)
+            )
+        )
+    return ios
+
+
+def _is_list(value: Any) -> bool:
+    return (
+        isinstance(value, Iterable)
+        and not isinstance(value, str | bytes | Mapping)
+        and not is_integer(value)
+    )

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from nvme import _core
+from nvme.arguments import integer
 from nvme.controller import Controller, supported
 from nvme.errors import ArgumentError
 from nvme.identify import identify_field
@@ -110,6 +111,8 @@ class Namespace(_core.Namespace):
         True
         >>> nvme0.close()
         """
+        data_size = integer("data_size", data_size, 0, 2**32)
+        meta_size = integer("meta_size", meta_size, 0, 2**32)
         for index in range(self.id_data(25) + 1):  # NLBAF, 0's based
             lbaf = self.id_data(131 + 4 * index, 128 + 4 * index)
             lbads = lbaf >> 16 & 0xFF
@@ -140,8 +143,7 @@ class Namespace(_core.Namespace):
                 f"namespace {self.nsid} of {self._nvme.addr} has no LBA format of {data_size} "
                 f"bytes of data and {meta_size} of metadata"
             )
-        if not isinstance(ses, int) or not 0 <= ses <= 7:
-            raise ArgumentError(f"ses = {ses!r} is not in 0..7")
+        ses = integer("ses", ses, 0, 7)
         cdw10 = index & 0xF | ses << 9 | index >> 4 << 12
         _, status1 = _core.controller_execute(self._nvme, _FORMAT_NVM, None, self.nsid, cdw10=cdw10)
         warn_of(status1)

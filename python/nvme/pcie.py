@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from nvme import _core
 from nvme.address import address_text
+from nvme.arguments import integer
 from nvme.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ class Pcie(_core.Pcie):
 
     @aspm.setter
     def aspm(self, value: int) -> None:
-        _check_two_bits("aspm", value)
+        value = integer("aspm", value, 0, 3)
         offset = self._link_control()
         _core.pcie_config_write(self, offset, self.register(offset, 2) & ~3 | value, 2)
 
@@ -119,7 +120,7 @@ class Pcie(_core.Pcie):
 
     @power_state.setter
     def power_state(self, value: int) -> None:
-        _check_two_bits("power_state", value)
+        value = integer("power_state", value, 0, 3)
         offset = self._pmcsr()
         before = self.register(offset, 2)
         leaves_d3hot = before & 3 == _D3HOT and value == 0
@@ -144,8 +145,3 @@ class Pcie(_core.Pcie):
         if offset is None:
             raise ArgumentError(f"{self.addr} has no Power Management capability")
         return offset + 4
-
-
-def _check_two_bits(name: str, value: int) -> None:
-    if not isinstance(value, int) or not 0 <= value <= 3:
-        raise ArgumentError(f"{name} = {value!r} is not in 0..3")

@@ -4,7 +4,7 @@
 import random
 
 from nvme import _core
-from nvme.errors import ArgumentError
+from nvme.arguments import integer
 
 
 def srand(seed: int) -> None:
@@ -16,7 +16,6 @@ def srand(seed: int) -> None:
     >>> import nvme as d
     >>> d.srand(0x58e7f337)
     """
-    if not isinstance(seed, int) or not 0 <= seed < 2**64:
-        raise ArgumentError(f"seed = {seed!r} is not an integer in 0..2**64-1")
+    seed = integer("seed", seed, 0, 2**64 - 1)
     random.seed(seed)
     _core.seed(seed)

@@ -81,13 +81,22 @@ nb::bytes bytes_of(const Buffer& buffer, const Selection& part) {
 
 uint8_t byte_value(nb::handle value) { return nb::cast<IntArg>(value).u8("byte value"); }
 
+bool is_integer(nb::handle value) {
+  if (PyLong_Check(value.ptr())) return true;
+  if (!PyIndex_Check(value.ptr())) return false;
+  const nb::object number = nb::steal(PyNumber_Index(value.ptr()));
+  if (!number.is_valid()) PyErr_Clear();
+  return number.is_valid();
+}
+
 void assign(Buffer& buffer, const nb::slice& slice, nb::handle value) {
   const Selection part = select(buffer, slice);
   uint8_t* const data = buffer.data();
   const auto at = [&](size_t i) -> uint8_t& {
     return data[part.start + static_cast<int64_t>(i) * part.step];
   };
-  if (PyIndex_Check(value.ptr())) {
+  // An array of numpy has an __index__ too, and a number of numpy is memory too.
+  if (is_integer(value)) {
     const uint8_t byte = byte_value(value);
     for (size_t i = 0; i < part.count; ++i) at(i) = byte;
     return;
@@ -95,14 +104,26 @@ void assign(Buffer& buffer, const nb::slice& slice, nb::handle value) {
   std::string bytes;
   if (PyObject_CheckBuffer(value.ptr())) {
     Py_buffer view;
-    if (PyObject_GetBuffer(value.ptr(), &view, PyBUF_C_CONTIGUOUS) != 0) throw nb::python_error();
-    bytes.assign(static_cast<const char*>(view.buf), static_cast<size_t>(view.len));
+    if (PyObject_GetBuffer(value.ptr(), &view, PyBUF_FULL_RO) != 0) throw nb::python_error();
+    bytes.resize(static_cast<size_t>(view.len));
+    const int failed = PyBuffer_ToContiguous(bytes.data(), &view, view.len, 'C');
     PyBuffer_Release(&view);
+    if (failed != 0) throw nb::python_error();
   } else if (PyUnicode_Check(value.ptr())) {
     throw_argument_error("a Buffer takes bytes, not str: write b'...' or text.encode()",
                          "ArgumentTypeError");
   } else {
-    for (const nb::handle item : value) bytes.push_back(static_cast<char>(byte_value(item)));
+    const nb::object items = nb::steal(PyObject_GetIter(value.ptr()));
+    if (!items.is_valid()) {
+      PyErr_Clear();
+      throw_argument_error(std::string("a slice of a Buffer takes an int, bytes or ints, not ") +
+                               Py_TYPE(value.ptr())->tp_name,
+                           "ArgumentTypeError");
+    }
+    while (const nb::object item = nb::steal(PyIter_Next(items.ptr()))) {
+      bytes.push_back(static_cast<char>(byte_value(item)));
+    }
+    if (PyErr_Occurred() != nullptr) throw nb::python_error();
   }
   if (bytes.size() > part.count) {
     throw_index(buffer, std::to_string(bytes.size()) + " bytes for a slice of " +
@@ -284,7 +305,8 @@ void bind_buffer(nb::module_& m) {
            doc::kData)
       .def("set_dsm_range", set_dsm_range, "index"_a, "lba"_a, "lba_count"_a, "attr"_a = 0,
            doc::kSetDsmRange)
-      .def_prop_rw("name", &Buffer::name, &Buffer::set_name, doc::kName)
+      .def_prop_rw("name", &Buffer::name, &Buffer::set_name, doc::kName,
+                   nb::for_setter(nb::sig("def name(self, value: str, /) -> None")))
       .def_prop_rw(
           "size", &Buffer::size,
           [](Buffer& self, const IntArg& size) { self.set_size(size.u64("size")); }, doc::kSize,

@@ -9,6 +9,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "bindings/bind.h"
+#include "bindings/bool_arg.h"
 #include "bindings/buffer.h"
 #include "bindings/command.h"
 #include "bindings/controller_doc.h"
@@ -254,7 +255,7 @@ void bind_controller(nb::module_& m) {
   m.def("controller_subsystem_reset", [](Controller& self) {
     run(self, [](driver::Controller& driver) { driver.subsystem_reset(); });
   });
-  m.def("controller_shutdown", [](Controller& self, bool abrupt) {
+  m.def("controller_shutdown", [](Controller& self, BoolArg abrupt) {
     run(self, [abrupt](driver::Controller& driver) { driver.shutdown(abrupt); });
     self.open().cleanly_shut_down = !abrupt;
   });

@@ -7,6 +7,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/stl/optional.h>
 
+#include "bindings/bool_arg.h"
 #include "bindings/errors.h"
 #include "bindings/int_arg.h"
 #include "bindings/io_commands_doc.h"
@@ -111,8 +112,8 @@ Returned flush(Namespace& self, const Queue& qpair, const nb::object& cb) {
 
 // Zoned Namespace Command Set 1.1 §3.4.2
 Returned zns_mgmt_receive(Namespace& self, const Queue& qpair, Buffer* buf, const IntArg& slba,
-                          const std::optional<IntArg>& dwords, bool extended, const IntArg& state,
-                          bool partial, const nb::object& cb) {
+                          const std::optional<IntArg>& dwords, BoolArg extended,
+                          const IntArg& state, BoolArg partial, const nb::object& cb) {
   const uint64_t all = buf != nullptr ? buf->size() / 4 : 1;
   const uint64_t count = dwords ? dwords->in("dwords", 1, UINT32_MAX) : all;
   driver::Command command;
@@ -129,7 +130,7 @@ Returned zns_mgmt_receive(Namespace& self, const Queue& qpair, Buffer* buf, cons
 
 // Zoned Namespace Command Set 1.1 §3.4.3
 Returned zns_mgmt_send(Namespace& self, const Queue& qpair, Buffer* buf, const IntArg& slba,
-                       const IntArg& action, bool all, const nb::object& cb) {
+                       const IntArg& action, BoolArg all, const nb::object& cb) {
   driver::Command command;
   command.sqe.opcode = spec::io::kZoneManagementSend;
   command.sqe.nsid = self.nsid();
@@ -196,10 +197,10 @@ void bind_io_commands(nb::class_<Namespace>& ns) {
           },
           "qpair"_a, "lba"_a, "lba_count"_a = 1, "cb"_a = none, doc::kWriteUncorrectable)
       .def("zns_mgmt_receive", zns_mgmt_receive, "qpair"_a, "buf"_a.none(), "slba"_a = 0,
-           "dwords"_a = none, "extended"_a = true, "state"_a = 0, "partial"_a = true, "cb"_a = none,
-           doc::kZnsMgmtReceive)
+           "dwords"_a = none, "extended"_a = BoolArg{true}, "state"_a = 0,
+           "partial"_a = BoolArg{true}, "cb"_a = none, doc::kZnsMgmtReceive)
       .def("zns_mgmt_send", zns_mgmt_send, "qpair"_a, "buf"_a.none(), "slba"_a = 0, "action"_a = 0,
-           "all"_a = false, "cb"_a = none, doc::kZnsMgmtSend)
+           "all"_a = BoolArg{false}, "cb"_a = none, doc::kZnsMgmtSend)
       .def("send_cmd", send_cmd, "opcode"_a, "qpair"_a, "buf"_a = none, "nsid"_a = 1, "cdw10"_a = 0,
            "cdw11"_a = 0, "cdw12"_a = 0, "cdw13"_a = 0, "cdw14"_a = 0, "cdw15"_a = 0, "cb"_a = none,
            doc::kIoSendCmd);

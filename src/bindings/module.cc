@@ -5,6 +5,7 @@
 #include "bindings/buffer.h"
 #include "bindings/command.h"
 #include "bindings/errors.h"
+#include "bindings/face.h"
 #include "bindings/int_arg.h"
 #include "bindings/open_device.h"
 
@@ -32,5 +33,6 @@ NB_MODULE(_core, m) {
       "Seed the random choices of the C++ side.");
   m.def("pass_on_log", pass_on_log, "Pass C++ log lines that wait on to Python's logging.");
   m.def("close_all", OpenDevice::close_all, "Close every open device.");
+  guard_signatures(m);
   nb::module_::import_("atexit").attr("register")(m.attr("close_all"));
 }

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "bindings/bind.h"
+#include "bindings/bool_arg.h"
 #include "bindings/errors.h"
 #include "bindings/int_arg.h"
 #include "bindings/namespace_doc.h"
@@ -131,13 +132,13 @@ void bind_namespace(nb::module_& m) {
           "opcode"_a, doc::kIoCmdname)
       .def(
           "verify_enable",
-          [](Namespace& self, bool enable) {
+          [](Namespace& self, BoolArg enable) {
             auto& state = self.state();
             if (state.integrity == nullptr) return false;
             state.integrity->set_checking(enable);
             return true;
           },
-          "enable"_a = true, doc::kVerifyEnable)
+          "enable"_a = BoolArg{true}, doc::kVerifyEnable)
       .def("close", &Namespace::close, doc::kNamespaceClose);
   bind_io_commands(ns);
 

@@ -5,6 +5,7 @@
 #include <nanobind/stl/string.h>
 
 #include "bindings/bind.h"
+#include "bindings/bool_arg.h"
 #include "bindings/command.h"
 #include "bindings/controller.h"
 #include "bindings/errors.h"
@@ -30,7 +31,7 @@ std::unique_ptr<driver::CommandQueue> create(const Controller& nvme,
 }
 
 void construct(Qpair* self, const Controller& nvme, const IntArg& depth, const IntArg& prio,
-               bool ien, const IntArg& iv) {
+               BoolArg ien, const IntArg& iv) {
   driver::IoQueueOptions options;
   try {
     options.depth = depth.u32("depth");
@@ -131,7 +132,7 @@ void Qpair::remove() {
 
 void bind_qpair(nb::module_& m) {
   nb::class_<Qpair>(m, "Qpair", nb::type_slots(slots), nb::is_weak_referenceable(), doc::kQpair)
-      .def("__init__", construct, "nvme"_a, "depth"_a, "prio"_a = 0, "ien"_a = true,
+      .def("__init__", construct, "nvme"_a, "depth"_a, "prio"_a = 0, "ien"_a = BoolArg{true},
            "iv"_a = 0xFFFF)
       .def(
           "waitdone",

@@ -16,8 +16,13 @@ Outcome Admin::format(const spec::Sqe& sqe, uint64_t now_ns) {
   if (!all && parts_.namespaces.find(sqe.nsid) == nullptr) {
     return fail(spec::sc::kInvalidNamespaceOrFormat);
   }
-  // A cryptographic erase and a format leave the same: nothing.
-  if (spec::format_ses(sqe.cdw10) > spec::kSesCryptographic) return kInvalidField;
+  // A cryptographic erase and a format leave the same: nothing. Reserved values of SES and PI are
+  // wrong whatever the format; a known type of protection asks for what no format here has.
+  constexpr uint32_t kPiType3 = 3;
+  if (spec::format_ses(sqe.cdw10) > spec::kSesCryptographic ||
+      spec::format_pi(sqe.cdw10) > kPiType3) {
+    return kInvalidField;
+  }
   // LBAFU belongs to controllers with more than 16 formats.
   const uint8_t lbaf = spec::format_lbafl(sqe.cdw10);
   if (lbaf >= kLbaFormats.size() || spec::format_pi(sqe.cdw10) != 0) {

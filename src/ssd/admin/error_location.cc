@@ -60,7 +60,8 @@ uint16_t invalid_admin_field(const spec::Sqe& sqe, const Config& config) {
     case admin::kIdentify:
       return spec::identify_csi(sqe.cdw11) != spec::csi::kNvm ? at(kCdw11 + 3) : at(kCdw10);
     case admin::kFormatNvm:
-      return at(kCdw10 + 1, 1);  // SES
+      return spec::format_ses(sqe.cdw10) > spec::kSesCryptographic ? at(kCdw10 + 1, 1)
+                                                                   : at(kCdw10, 5);  // PI
     case admin::kFirmwareCommit:
       return at(kCdw10, 3);  // CA
     case admin::kFirmwareImageDownload:
@@ -179,6 +180,12 @@ uint16_t io_error_location(const spec::Sqe& sqe, uint16_t status, const Config& 
     case spec::sc::kAtomicWriteUnitExceeded:
       return at(kCdw12);
     case spec::sc::kInvalidField:
+      if (sqe.nsid == spec::kNsidBroadcast) return at(kNsid);
+      if (sqe.fuse() == spec::Fuse::kFirst || sqe.fuse() == spec::Fuse::kSecond) {
+        // The right half of a pair is wrong only beside the other one.
+        const bool first = sqe.fuse() == spec::Fuse::kFirst;
+        return sqe.opcode == (first ? spec::io::kCompare : spec::io::kWrite) ? kNone : at(kFlags);
+      }
       if (sqe.fuse() == spec::Fuse::kReserved) return at(kFlags);
       // DTYPE, or more than MDTS.
       if (sqe.opcode == spec::io::kWrite && spec::bits(sqe.cdw12, 23, 20) != 0) {

@@ -47,6 +47,7 @@ TEST_F(ErrorLocationTest, AdminCommands) {
   EXPECT_EQ(location(Command::make(0x09).set(10, 1u << 31 | 7), 0x10D), at(43, 7)) << "SV";
   EXPECT_EQ(location(Command::make(0x80, 1).set(10, 15), 0x10A), at(40)) << "LBAFL";
   EXPECT_EQ(location(Command::make(0x80, 1).set(10, 3 << 9), 0x002), at(41, 1)) << "SES";
+  EXPECT_EQ(location(Command::make(0x80, 1).set(10, 4 << 5), 0x002), at(40, 5)) << "PI";
   EXPECT_EQ(location(Command::make(0x05).set(10, 31 << 16 | 99).set(11, 1).prp(page), 0x101),
             at(40));
   EXPECT_EQ(location(Command::make(0x05).set(10, 2).set(11, 1).prp(page), 0x102), at(42));
@@ -61,6 +62,9 @@ TEST_F(ErrorLocationTest, IoCommands) {
   Command elsewhere = read_command(page, 5, 1);
   elsewhere.dw[1] = 7;
   EXPECT_EQ(location(q, elsewhere, 0x00B), at(4));
+  elsewhere.dw[1] = 0xFFFFFFFF;
+  EXPECT_EQ(location(q, elsewhere, 0x002), at(4)) << "broadcast";
+  EXPECT_EQ(location(q, read_command(page, 5, 1).fuse(1), 0x002), at(1)) << "cannot be fused";
   EXPECT_EQ(location(q, Command::make(0x55, 1), 0x001), at(0));
   EXPECT_EQ(host.get<uint64_t>(log + 16), 0u) << "no LBA in it";
   EXPECT_EQ(location(q, read_command(page, 0, 2048), 0x002), at(48)) << "beyond MDTS";

@@ -103,7 +103,7 @@ Engine::Step Engine::work_batch(SubmissionQueue& sq, Tally& tally, uint64_t now_
     for (uint32_t i = 0; i < fetched; ++i) {
       if (i + kPrefetchAhead < fetched) nvm_.prefetch_data(sqes[i + kPrefetchAhead]);
       uint16_t status = sqes[i].fuse() == spec::Fuse::kSecond
-                            ? fail_once(spec::sc::kAbortedMissingFused)
+                            ? Nvm::lone_half(sqes[i])
                             : nvm_.execute(sqes[i], sq.data, tally);
       if (status != kSuccess) [[unlikely]] {
         // The LBA is this command's, and not that of the next one that fails.
@@ -150,7 +150,7 @@ bool Engine::work_fused(SubmissionQueue& sq, Tally& tally, uint64_t now_ns) {
   if (whole) {
     nvm_.compare_and_write(sqes[0], sqes[1], sq.data, tally, &status[0], &status[1]);
   } else {
-    status[0] = fail_once(spec::sc::kAbortedMissingFused);
+    status[0] = Nvm::lone_half(sqes[0]);
   }
   std::array<spec::Cqe, 2> cqes;
   for (uint32_t i = 0; i < count; ++i) sq.head = sq.after(sq.head);

@@ -171,8 +171,7 @@ uint32_t Engine::fetch_burst(SubmissionQueue& sq, uint32_t burst, uint64_t now_n
         sq.head = sq.after(sq.head);
         enter_pair(sq, sqe, second, now_ns);
       } else {
-        const uint16_t status =
-            note_error(sqe, sq.id, fail_once(spec::sc::kAbortedMissingFused), 0);
+        const uint16_t status = note_error(sqe, sq.id, Nvm::lone_half(sqe), 0);
         ++sq.inside;
         parts_.outstanding.add({sqe, sq.id, false, status}, now_ns);
       }
@@ -185,8 +184,7 @@ uint32_t Engine::fetch_burst(SubmissionQueue& sq, uint32_t burst, uint64_t now_n
 void Engine::enter(SubmissionQueue& sq, const spec::Sqe& sqe, uint64_t now_ns) {
   Outstanding::Command command{sqe, sq.id, false, kSuccess};
   uint64_t due = now_ns;
-  uint16_t status = sqe.fuse() == spec::Fuse::kSecond ? fail_once(spec::sc::kAbortedMissingFused)
-                                                      : nvm_.check(sqe);
+  uint16_t status = sqe.fuse() == spec::Fuse::kSecond ? Nvm::lone_half(sqe) : nvm_.check(sqe);
   if (status == kSuccess) {
     const uint8_t state = parts_.power.wake(now_ns);
     if (kPowerStates[state].non_operational) parts_.timing.set_power_state(state);

@@ -86,6 +86,9 @@ TEST_P(FusedTest, BrokenPairs) {
   EXPECT_EQ(run({write()}), (Statuses{0x00A})) << "no first";
   EXPECT_EQ(run({compare(), Command::make(0x00, 1)}), (Statuses{0x00A, 0}));
   EXPECT_EQ(run({compare(), compare(), write()}), (Statuses{0x00A, 0, 0}));
+  EXPECT_EQ(run({read_command(in, 0, 1).fuse(1)}), (Statuses{0x002})) << "no half of any pair";
+  EXPECT_EQ(run({compare().fuse(2)}), (Statuses{0x002})) << "not the second";
+  EXPECT_EQ(run({write_command(new_data, 0, 1).fuse(1)}), (Statuses{0x002})) << "not the first";
   EXPECT_EQ(stored(), 2);
 }
 

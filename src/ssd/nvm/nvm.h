@@ -33,6 +33,8 @@ class Nvm {
 
   // All that can be told from the command itself.
   uint16_t check(const spec::Sqe& sqe) const;
+  // Of a command with FUSE set whose other half is not there.
+  static uint16_t lone_half(const spec::Sqe& sqe);
   // Checks and carries out.
   uint16_t execute(const spec::Sqe& sqe, DataPointer& data, Tally& tally);
   // A pair that passed for fused; statuses for both. Nothing else works on the media meanwhile.

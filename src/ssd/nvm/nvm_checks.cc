@@ -11,7 +11,11 @@ namespace {
 
 namespace io = spec::io;
 
-constexpr uint16_t kWrongNamespace = fail(spec::sc::kInvalidNamespaceOrFormat);
+// NVMe Base 2.0 figure 87, NSID: all namespaces at once is a wrong value of the field where it is
+// not supported, and no namespace identifier that is invalid.
+constexpr uint16_t wrong_namespace(uint32_t nsid) {
+  return nsid == spec::kNsidBroadcast ? kInvalidField : fail(spec::sc::kInvalidNamespaceOrFormat);
+}
 // CDW12 bits 23:20 of Write and Write Zeroes: a directive, and there are none.
 constexpr uint32_t kDirectiveType = 0x00F0'0000;
 
@@ -44,7 +48,7 @@ uint16_t Nvm::check(const spec::Sqe& sqe) const {
     return status;
   if (sqe.opcode == io::kFlush && sqe.nsid == spec::kNsidBroadcast) return kSuccess;
   const Namespace* const ns = namespaces_.find(sqe.nsid);
-  if (ns == nullptr) return kWrongNamespace;
+  if (ns == nullptr) return wrong_namespace(sqe.nsid);
   switch (sqe.opcode) {
     case io::kRead:
     case io::kCompare:
@@ -59,6 +63,13 @@ uint16_t Nvm::check(const spec::Sqe& sqe) const {
     default:
       return kSuccess;
   }
+}
+
+// NVMe Base 2.0 §3.4.2: only Compare and Write fuse, in this order; what is no half of that pair
+// fails for good.
+uint16_t Nvm::lone_half(const spec::Sqe& sqe) {
+  const uint8_t half = sqe.fuse() == spec::Fuse::kFirst ? io::kCompare : io::kWrite;
+  return sqe.opcode == half ? fail_once(spec::sc::kAbortedMissingFused) : kInvalidField;
 }
 
 uint16_t Nvm::check_range(const spec::Sqe& sqe, const Namespace& ns) const {

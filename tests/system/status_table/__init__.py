@@ -2,9 +2,13 @@
 
 Files by what they are about: each has a list ROWS."""
 
-from status_table import opcodes, queues
+from status_table import admin, features, firmware, io, opcodes, queues
 
 ROWS = [
     *opcodes.ROWS,
     *queues.ROWS,
+    *admin.ROWS,
+    *features.ROWS,
+    *firmware.ROWS,
+    *io.ROWS,
 ]

@@ -85,6 +85,7 @@ class Step:
             entries = {i: host.page(i + 1) for i in range(pages - 1)}
             entries |= values.pop("prp_list", {})
             for i, address in entries.items():
+                address = address(host) if callable(address) else address
                 at = 33 * 4096 + 8 * i
                 host.pages[at : at + 8] = address.to_bytes(8, "little")
             prp2 = host.page(33)
@@ -130,7 +131,7 @@ class Row:
 
     def check(self, host: Host):
         host.enable()
-        if IO in (step.command.queue for step in (*self.before, self.command())):
+        if self.command.queue == IO or any(_for_io(step) for step in self.before):
             host.add_io_queue()
         for step in self.before:
             self._succeeds(host, step)
@@ -146,18 +147,19 @@ class Row:
             assert done.dnr == self.dnr, f"DNR is {done.dnr:d}"
         assert done.more == self.logged
         if self.logged:
-            failed = [done, *(one for one in others if one.status)]
-            self._logged(host, wrong, done, errors, len(failed))
+            # What is aborted for the sake of another command's failure need not be logged.
+            logged = [done, *(one for one in others if one.more)]
+            self._logged(host, wrong, done, errors, len(logged))
 
         for step in self.mend:
             self._succeeds(host, step)
         if self.right is not None:
             self._succeeds(host, self.command(**self.given | self.right))
 
-    def _logged(self, host, wrong, done, errors, failed):
+    def _logged(self, host, wrong, done, errors, logged):
         entry = host.newest_error()
-        assert entry["count"] == errors + failed
-        if failed > 1:
+        assert entry["count"] == errors + logged
+        if logged > 1:
             return
         assert (entry["sqid"], entry["cid"]) == (done.sqid, done.cid)
         assert entry["status"] == self.status
@@ -186,7 +188,13 @@ class Row:
         assert done.status == Status.SUCCESS, f"{step} got {_name(done.status)}"
 
 
+def _for_io(step):
+    return isinstance(step, Step) and step.command.queue == IO
+
+
 def _text(value):
+    if isinstance(value, dict):
+        return f"[{', '.join(map(str, value))}]"
     if isinstance(value, bytes):
         return f"{len(value)}B"
     return str(value) if isinstance(value, int) and value < 10 else f"{value:#x}"

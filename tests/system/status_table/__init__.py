@@ -2,7 +2,7 @@
 
 Files by what they are about: each has a list ROWS."""
 
-from status_table import admin, features, firmware, io, opcodes, queues
+from status_table import admin, features, firmware, io, opcodes, queues, registers
 
 ROWS = [
     *opcodes.ROWS,
@@ -11,4 +11,5 @@ ROWS = [
     *features.ROWS,
     *firmware.ROWS,
     *io.ROWS,
+    *registers.ROWS,
 ]

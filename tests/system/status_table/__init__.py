@@ -2,7 +2,7 @@
 
 Files by what they are about: each has a list ROWS."""
 
-from status_table import admin, features, firmware, io, opcodes, queues, registers
+from status_table import admin, features, firmware, io, maintenance, opcodes, queues, registers
 
 ROWS = [
     *opcodes.ROWS,
@@ -11,5 +11,6 @@ ROWS = [
     *features.ROWS,
     *firmware.ROWS,
     *io.ROWS,
+    *maintenance.ROWS,
     *registers.ROWS,
 ]

@@ -272,6 +272,15 @@ inline constexpr uint8_t kVwcPresent = 1u << 0;
 inline constexpr uint8_t kVwcFlushBroadcastNotSupported = 2u << 1;
 inline constexpr uint8_t kVwcFlushBroadcastSupported = 3u << 1;
 
+// CTRATT
+inline constexpr uint32_t kCtrattHostIdentifier128 = 1u << 0;
+inline constexpr uint32_t kCtrattNonOperationalPermissive = 1u << 1;
+
+// NWPC
+inline constexpr uint8_t kNwpcWriteProtect = 1u << 0;
+inline constexpr uint8_t kNwpcUntilPowerCycle = 1u << 1;
+inline constexpr uint8_t kNwpcPermanent = 1u << 2;
+
 // OAES, at the bit positions of the Asynchronous Event Configuration feature.
 inline constexpr uint32_t kOaesNamespaceAttribute = 1u << 8;
 inline constexpr uint32_t kOaesFirmwareActivation = 1u << 9;

@@ -61,7 +61,7 @@ void Device::unplug() {
 uint32_t Device::config_read(uint16_t offset, unsigned size) {
   const std::lock_guard lock(impl_->control_);
   if (impl_->host_ == nullptr || !impl_->powered_) return 0xFFFF'FFFF;
-  impl_->pci_.set_interrupt_status(impl_->interrupts_.pin_asserted());
+  impl_->pci_.set_interrupt_status(impl_->interrupts_.pin_status());
   impl_->pci_.set_msi_pending(impl_->interrupts_.msi_pending());
   return impl_->pci_.read(offset, size);
 }

@@ -166,6 +166,7 @@ void Device::power_off() {
   impl.namespaces_.power_lost();
   impl.maintenance_.power_off(impl.now());
   impl.smart_.power_off(impl.now());
+  impl.features_.power_cycled();
   impl.thermal_.set_powered(false, impl.now());
 }
 

@@ -55,8 +55,21 @@ class Admin {
   Outcome get_features(const spec::Sqe& sqe, uint64_t now_ns);
   Outcome set_features(const spec::Sqe& sqe, uint64_t now_ns);
   Outcome read_feature(const spec::Sqe& sqe, const FeatureValues& values, uint64_t now_ns);
-  Outcome write_feature(const spec::Sqe& sqe, FeatureValues& values, uint64_t now_ns);
   void apply_features();
+
+  // admin_features_set.cc
+  Outcome write_feature(const spec::Sqe& sqe, FeatureValues& values, uint64_t now_ns);
+  uint16_t set_power_state(uint32_t value, FeatureValues& values);
+  uint16_t set_temperature_threshold(uint32_t value, FeatureValues& values);
+  void set_write_cache(bool on, FeatureValues& values);
+  Outcome set_number_of_queues(uint32_t value, FeatureValues& values);
+  uint16_t set_idle_transitions(const spec::Sqe& sqe, FeatureValues& values);
+  uint16_t set_thermal_management(uint32_t value, FeatureValues& values);
+
+  // admin_features_namespace.cc
+  Outcome read_namespace_feature(const spec::Sqe& sqe, const FeatureValues& values);
+  Outcome write_namespace_feature(const spec::Sqe& sqe, FeatureValues& values);
+  uint16_t set_write_protection(uint32_t state, const std::vector<Namespace*>& concerned);
 
   // admin_logs.cc
   Outcome get_log_page(const spec::Sqe& sqe, uint64_t now_ns);

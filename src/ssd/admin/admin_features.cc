@@ -1,11 +1,8 @@
-// Get and Set Features (NVMe Base 2.0 §5.15, §5.27): values checked, kept and handed to whom they
-// concern.
-#include <algorithm>
-
-#include "spec/command_fields.h"
+// Get and Set Features (NVMe Base 2.0 §5.15, §5.27): selectors, what can be saved, values read and
+// handed to whom they concern. What a value must be is in admin_features_set.cc, what belongs to a
+// namespace in admin_features_namespace.cc.
 #include "ssd/admin/admin.h"
 #include "ssd/frontend/interrupts.h"
-#include "ssd/frontend/queues.h"
 #include "ssd/model/health.h"
 #include "ssd/model/power.h"
 
@@ -14,8 +11,6 @@ namespace {
 
 namespace f = spec::fid;
 
-constexpr uint16_t kWrongNamespace = fail(spec::sc::kInvalidNamespaceOrFormat);
-constexpr uint8_t kAllSensors = 0xF;  // TMPSEL
 constexpr uint64_t kCoalescingUnitNs = 100'000;
 
 }  // namespace
@@ -54,12 +49,10 @@ Outcome Admin::read_feature(const spec::Sqe& sqe, const FeatureValues& values, u
       return Outcome::with_cdw0(which.thsel() == 0 ? values.over_temperature[which.tmpsel()]
                                                    : values.under_temperature[which.tmpsel()]);
     }
-    case f::kErrorRecovery: {
-      // Before namespaces had one each (NVMe 1.1) it was asked for without an NSID, and still is.
-      const uint32_t nsid = sqe.nsid == 0 ? 1 : sqe.nsid;
-      if (parts_.namespaces.find(nsid) == nullptr) return kWrongNamespace;
-      return Outcome::with_cdw0(values.error_recovery[nsid - 1]);
-    }
+    case f::kLbaRangeType:
+    case f::kErrorRecovery:
+    case f::kNamespaceWriteProtection:
+      return read_namespace_feature(sqe, values);
     case f::kVolatileWriteCache:
       return Outcome::with_cdw0(values.write_cache ? 1 : 0);
     case f::kNumberOfQueues:
@@ -80,6 +73,23 @@ Outcome Admin::read_feature(const spec::Sqe& sqe, const FeatureValues& values, u
     case f::kAutonomousPowerStateTransition: {
       Outcome outcome = to_host(sqe, &values.apst, sizeof values.apst);
       outcome.cdw0 = values.apst_enabled ? 1 : 0;
+      return outcome;
+    }
+    case f::kHostControlledThermal:
+      return Outcome::with_cdw0(values.host_controlled_thermal);
+    case f::kNonOperationalPowerState:
+      return Outcome::with_cdw0(values.non_operational_power);
+    case f::kHostBehavior:
+      return to_host(sqe, &values.host_behavior, sizeof values.host_behavior);
+    case f::kSanitizeConfig:
+      return Outcome::with_cdw0(values.sanitize_config);
+    case f::kSoftwareProgressMarker:
+      return Outcome::with_cdw0(values.software_progress);
+    case f::kHostIdentifier: {
+      const spec::HostIdentifierFeature asked{sqe.cdw11};
+      Outcome outcome = to_host(sqe, values.host_identifier.data(),
+                                asked.exhid() ? values.host_identifier.size() : 8);
+      outcome.cdw0 = asked.exhid() ? 1 : 0;
       return outcome;
     }
     default: {
@@ -109,108 +119,6 @@ Outcome Admin::set_features(const spec::Sqe& sqe, uint64_t now_ns) {
   return outcome;
 }
 
-Outcome Admin::write_feature(const spec::Sqe& sqe, FeatureValues& values, uint64_t now_ns) {
-  const uint32_t value = sqe.cdw11;
-  switch (spec::feature_fid(sqe.cdw10)) {
-    case f::kArbitration:
-      values.arbitration = value & 0xFFFF'FF07;
-      return kSuccess;
-    case f::kPowerManagement: {
-      const spec::PowerManagementFeature feature{value};
-      if (feature.ps() >= kPowerStateCount) return kInvalidField;
-      values.power_management = value & 0xFF;
-      if (&values == &parts_.features.current) {
-        parts_.power.set_state(feature.ps());
-        parts_.timing.set_power_state(feature.ps());
-      }
-      return kSuccess;
-    }
-    case f::kTemperatureThreshold: {
-      const spec::TemperatureThresholdFeature feature{value};
-      if (feature.thsel() > 1) return kInvalidField;
-      auto& thresholds = feature.thsel() == 0 ? values.over_temperature : values.under_temperature;
-      if (feature.tmpsel() == kAllSensors) {
-        thresholds.fill(feature.tmpth());
-      } else if (feature.tmpsel() <= kTemperatureSensors) {
-        thresholds[feature.tmpsel()] = feature.tmpth();
-      } else {
-        return kInvalidField;
-      }
-      return kSuccess;
-    }
-    case f::kErrorRecovery: {
-      // Errors for deallocated blocks are not supported (NSFEAT bit 2), so DULBE cannot be set.
-      const spec::ErrorRecoveryFeature feature{value};
-      if (feature.dulbe()) return kInvalidField;
-      if (sqe.nsid == 0 || sqe.nsid == spec::kNsidBroadcast) {
-        values.error_recovery.assign(values.error_recovery.size(), feature.tler());
-        return kSuccess;
-      }
-      if (parts_.namespaces.find(sqe.nsid) == nullptr) return kWrongNamespace;
-      values.error_recovery[sqe.nsid - 1] = feature.tler();
-      return kSuccess;
-    }
-    case f::kVolatileWriteCache:
-      // What the cache holds becomes durable before anything relies on it being off.
-      if (values.write_cache && (value & 1) == 0) parts_.namespaces.flush();
-      values.write_cache = (value & 1) != 0;
-      return kSuccess;
-    case f::kNumberOfQueues: {
-      const spec::NumberOfQueuesFeature asked{value};
-      if (asked.nsq() == 0xFFFF || asked.ncq() == 0xFFFF) return kInvalidField;
-      for (uint32_t id = 1; id < parts_.queues.count(); ++id) {
-        if (parts_.queues.sq(id).live || parts_.queues.cq(id).live) {
-          return fail(spec::sc::kCommandSequenceError);
-        }
-      }
-      const auto most = static_cast<uint16_t>(parts_.config.io_queues - 1);
-      values.number_of_queues = spec::NumberOfQueuesFeature::make(std::min(asked.nsq(), most),
-                                                                  std::min(asked.ncq(), most))
-                                    .value;
-      return Outcome::with_cdw0(values.number_of_queues);
-    }
-    case f::kInterruptCoalescing:
-      values.interrupt_coalescing = value & 0xFFFF;
-      return kSuccess;
-    case f::kInterruptVectorConfig: {
-      const spec::InterruptVectorConfigFeature feature{value};
-      if (feature.iv() >= values.coalescing_disabled.size()) return kInvalidField;
-      values.coalescing_disabled[feature.iv()] = feature.cd();
-      return kSuccess;
-    }
-    case f::kWriteAtomicityNormal:
-      values.write_atomicity = value & 1;
-      return kSuccess;
-    case f::kAsyncEventConfig:
-      // Of the notices, those that Identify's OAES names.
-      values.async_events = value & (0xFF | spec::AsyncEventConfigFeature::kNamespaceAttribute |
-                                     spec::AsyncEventConfigFeature::kFirmwareActivation);
-      return kSuccess;
-    case f::kAutonomousPowerStateTransition: {
-      spec::ApstTable table;
-      const uint16_t status = from_host(sqe, &table, sizeof table);
-      if (status != kSuccess) return status;
-      for (uint8_t state = 0; state < kPowerStateCount; ++state) {
-        const spec::ApstEntry entry = table.entry[state];
-        if (entry.itpt_ms() == 0) continue;
-        // The goal is a non-operational state (§5.27.1.9).
-        if (entry.itps() >= kPowerStateCount || !kPowerStates[entry.itps()].non_operational) {
-          return kInvalidField;
-        }
-      }
-      values.apst = table;
-      values.apst_enabled = (value & 1) != 0;
-      return kSuccess;
-    }
-    default: {
-      spec::Timestamp timestamp;
-      const uint16_t status = from_host(sqe, &timestamp, sizeof timestamp);
-      if (status == kSuccess) parts_.features.set_timestamp(timestamp.milliseconds(), now_ns);
-      return status;
-    }
-  }
-}
-
 void Admin::apply_features() {
   const FeatureValues& values = parts_.features.current;
   parts_.features.write_cache = values.write_cache;
@@ -221,6 +129,13 @@ void Admin::apply_features() {
   }
   parts_.power.set_transitions(values.apst_enabled, values.apst);
   parts_.health.set_thresholds(values);
+  const spec::HostControlledThermalFeature thermal{values.host_controlled_thermal};
+  parts_.health.set_thermal_management(thermal.tmt1(), thermal.tmt2());
+  for (const auto& ns : parts_.namespaces.all()) {
+    const NamespaceFeatures of = values.of(ns->nsid);
+    ns->deallocated_is_error = spec::ErrorRecoveryFeature{of.error_recovery}.dulbe();
+    ns->write_protected = of.write_protection != spec::NamespaceWriteProtectionFeature::kNone;
+  }
 }
 
 }  // namespace pynvme::ssd

@@ -65,11 +65,14 @@ INSTANTIATE_TEST_SUITE_P(
     Each, SimpleFeature,
     ::testing::Values(Simple{0x01, 0x00000002, 0x01020307}, Simple{0x02, 0x00000000, 0x00000021},
                       Simple{0x06, 0x00000001, 0x00000000}, Simple{0x08, 0x00000000, 0x00000A04},
-                      Simple{0x0A, 0x00000000, 0x00000001}, Simple{0x0B, 0x00000000, 0x00000302}),
+                      Simple{0x0A, 0x00000000, 0x00000001}, Simple{0x0B, 0x0000001F, 0x00000302},
+                      Simple{0x10, 0x00000000, 0x014A0154}, Simple{0x11, 0x00000000, 0x00000001},
+                      Simple{0x17, 0x00000000, 0x00000001}, Simple{0x80, 0x00000000, 0x00000005}),
     [](const auto& param) { return "Fid" + std::to_string(param.param.fid); });
 
 TEST_F(FeaturesTest, UnknownOnesAndSelectors) {
-  for (const uint32_t fid : {0x00u, 0x03u, 0x0Du, 0x0Fu, 0x10u, 0x11u, 0x80u, 0xC0u}) {
+  for (const uint32_t fid : {0x00u, 0x0Du, 0x12u, 0x13u, 0x14u, 0x15u, 0x18u, 0x19u, 0x1Au, 0x1Bu,
+                             0x1Fu, 0x7Fu, 0x82u, 0x83u, 0x85u, 0xC0u, 0xFFu}) {
     EXPECT_EQ(get(fid).status(), 0x002) << fid;
     EXPECT_EQ(set(fid, 0), 0x002) << fid;
   }
@@ -115,7 +118,167 @@ TEST_F(FeaturesTest, ErrorRecoveryIsPerNamespace) {
   EXPECT_EQ(set(0x05, 10, 2), 0x00B);
   EXPECT_EQ(get(0x05, 0, 2).status(), 0x00B);
   EXPECT_EQ(get(0x05, 0, 0xFFFFFFFF).status(), 0x00B);
-  EXPECT_EQ(set(0x05, 1 << 16, 1), 0x002) << "DULBE is not supported";
+  EXPECT_EQ(set(0x05, 1 << 17, 1), 0x002) << "reserved";
+}
+
+TEST_F(FeaturesTest, ReservedBitsAndCodes) {
+  const std::pair<uint32_t, uint32_t> wrong[] = {
+      {0x01, 1 << 3},  {0x02, 1 << 8},    {0x02, 3 << 5}, {0x04, 1 << 22},         {0x06, 2},
+      {0x08, 1 << 16}, {0x09, 1 << 17},   {0x0A, 2},      {0x0B, 1 << 5},          {0x0B, 1 << 16},
+      {0x0C, 2},       {0x10, 272 << 16}, {0x10, 359},    {0x10, 340 << 16 | 340}, {0x11, 2},
+      {0x17, 2},       {0x80, 1 << 8},    {0x81, 2},
+  };
+  for (const auto& [fid, value] : wrong) {
+    EXPECT_EQ(set(fid, value, 0, host.page()), 0x002) << std::hex << fid << " " << value;
+  }
+}
+
+TEST_F(FeaturesTest, ReadsOfDeallocatedLbasAreErrorsWhenAsked) {
+  HostQueue q = host.create_queue(1);
+  const uint64_t data = host.page();
+  EXPECT_EQ(host.status(q, write_command(data, 8, 4)), 0);
+  EXPECT_EQ(set(0x05, 1 << 16, 1), 0);
+  EXPECT_EQ(host.status(q, read_command(data, 8, 4)), 0);
+  EXPECT_EQ(host.status(q, read_command(data, 8, 5)), 0x287);
+  EXPECT_EQ(host.status(q, read_command(data, 0, 8)), 0x287);
+  EXPECT_EQ(host.status(q, Command::make(0x05, 1).prp(data).slba(12).nlb(1)), 0x287) << "Compare";
+  EXPECT_EQ(host.status(q, Command::make(0x0C, 1).slba(12).nlb(1)), 0x287) << "Verify";
+  EXPECT_EQ(host.status(q, Command::make(0x08, 1).slba(12).nlb(1)), 0) << "Write Zeroes";
+  EXPECT_EQ(host.status(q, read_command(data, 8, 5)), 0) << "written, though with zeroes";
+  EXPECT_EQ(host.status(q, Command::make(0x08, 1).slba(12).nlb(1).set(12, 1 << 25)), 0);
+  EXPECT_EQ(host.status(q, read_command(data, 8, 5)), 0x287) << "deallocated again";
+  EXPECT_EQ(set(0x05, 0, 1), 0);
+  EXPECT_EQ(host.status(q, read_command(data, 8, 5)), 0);
+}
+
+TEST_F(FeaturesTest, LbaRangeTypes) {
+  const uint64_t page = host.page();
+  const uint64_t lbas = (64u << 20) / 512;
+  const Completion c = get(0x03, 0, 1, page);
+  EXPECT_EQ(c.status(), 0);
+  EXPECT_EQ(c.cdw0(), 0u) << "one range";
+  EXPECT_EQ(host.get<uint64_t>(page + 24), lbas - 1) << "all of the namespace, 0's based";
+
+  const auto range = [&](unsigned index, uint8_t type, uint64_t slba, uint64_t nlb) {
+    host.put<uint64_t>(page + 64 * index, type);
+    host.put<uint64_t>(page + 64 * index + 16, slba);
+    host.put<uint64_t>(page + 64 * index + 24, nlb - 1);
+  };
+  for (unsigned i = 0; i < 64; ++i) range(i, 2, 100 * i, 100);
+  EXPECT_EQ(set(0x03 | kSave, 63, 1, page), 0);
+  const uint64_t back = host.page();
+  EXPECT_EQ(get(0x03, 0, 1, back).cdw0(), 63u);
+  EXPECT_EQ(std::memcmp(host.at(page), host.at(back), 4096), 0);
+  EXPECT_EQ(get(0x03 | kSaved, 0, 1, back).cdw0(), 63u);
+  EXPECT_EQ(get(0x03 | kDefault, 0, 1, back).cdw0(), 0u);
+  range(1, 2, 99, 10);
+  EXPECT_EQ(set(0x03, 1, 1, page), 0x114) << "overlapping";
+  EXPECT_EQ(set(0x03, 0, 1, page), 0) << "the first alone";
+  range(0, 2, lbas - 1, 2);
+  EXPECT_EQ(set(0x03, 0, 1, page), 0x080);
+  range(0, 5, 0, 1);
+  EXPECT_EQ(set(0x03, 0, 1, page), 0x002) << "a reserved type";
+  EXPECT_EQ(set(0x03, 64, 1, page), 0x002) << "reserved bits";
+  EXPECT_EQ(set(0x03, 0, 2, page), 0x00B);
+  EXPECT_EQ(get(0x03, 0, 2, page).status(), 0x00B);
+  EXPECT_EQ(get(0x03, 0, 0xFFFFFFFF, page).status(), 0x00B);
+}
+
+TEST_F(FeaturesTest, WriteProtection) {
+  HostQueue q = host.create_queue(1);
+  const uint64_t data = host.page();
+  const auto flags = [&] {
+    const uint64_t page = host.page();
+    EXPECT_EQ(host.status(Command::make(0x06, 1).prp(page)), 0);
+    return host.get<uint8_t>(page + 99);
+  };
+  const auto power_cycle = [&] {
+    host.device.power_off();
+    host.device.power_on();
+    host.set_command(0x0406);
+    host.enable();
+    q = host.create_queue(1);
+  };
+  EXPECT_EQ(get(0x84 | kCapabilities).cdw0(), 0x6u) << "not saveable";
+  EXPECT_EQ(set(0x84 | kSave, 1, 1), 0x10D);
+  EXPECT_EQ(set(0x84, 4, 1), 0x002);
+  EXPECT_EQ(host.status(q, write_command(data, 0, 1)), 0);
+  EXPECT_EQ(set(0x84, 1, 1), 0);
+  EXPECT_EQ(get(0x84, 0, 1).cdw0(), 1u);
+  EXPECT_EQ(flags(), 1);
+  EXPECT_EQ(host.status(q, write_command(data, 0, 1)), 0x020);
+  EXPECT_EQ(host.status(q, Command::make(0x08, 1)), 0x020) << "Write Zeroes";
+  EXPECT_EQ(host.status(q, Command::make(0x04, 1)), 0x020) << "Write Uncorrectable";
+  EXPECT_EQ(host.status(q, Command::make(0x09, 1).prp(data).set(11, 4)), 0x020) << "Deallocate";
+  EXPECT_EQ(host.status(Command::make(0x80, 1)), 0x020) << "Format NVM";
+  EXPECT_EQ(host.status(Command::make(0x84).set(10, 2)), 0x020) << "Sanitize";
+  EXPECT_EQ(host.status(q, read_command(data, 0, 1)), 0);
+  EXPECT_EQ(host.status(q, Command::make(0x00, 1)), 0) << "Flush";
+  power_cycle();
+  EXPECT_EQ(get(0x84, 0, 1).cdw0(), 1u) << "outlives the power";
+  EXPECT_EQ(set(0x84, 0, 1), 0);
+  EXPECT_EQ(flags(), 0);
+  EXPECT_EQ(host.status(q, write_command(data, 0, 1)), 0);
+
+  EXPECT_EQ(set(0x84, 2, 1), 0);
+  EXPECT_EQ(set(0x84, 0, 1), 0x10E);
+  restart();
+  EXPECT_EQ(get(0x84, 0, 1).cdw0(), 2u);
+  power_cycle();
+  EXPECT_EQ(get(0x84, 0, 1).cdw0(), 0u) << "until the power cycle";
+  EXPECT_EQ(host.status(q, write_command(data, 0, 1)), 0);
+
+  EXPECT_EQ(set(0x84, 3, 1), 0);
+  power_cycle();
+  EXPECT_EQ(set(0x84, 0, 1), 0x10E) << "for good";
+  EXPECT_EQ(host.status(q, write_command(data, 0, 1)), 0x020);
+}
+
+TEST_F(FeaturesTest, HostBehaviorAndIdentifier) {
+  const uint64_t page = host.page();
+  host.put<uint8_t>(page, 1);
+  EXPECT_EQ(set(0x16, 0, 0, page), 0);
+  const uint64_t back = host.page();
+  EXPECT_EQ(get(0x16, 0, 0, back).status(), 0);
+  EXPECT_EQ(host.get<uint32_t>(back), 1u);
+  host.put<uint8_t>(page, 2);
+  EXPECT_EQ(set(0x16, 0, 0, page), 0x002);
+  EXPECT_EQ(set(0x16 | kSave, 0, 0, page), 0x10D);
+
+  host.put<uint64_t>(page, 0x1122334455667788);
+  host.put<uint64_t>(page + 8, 0x99AABBCCDDEEFF00);
+  EXPECT_EQ(set(0x81, 0, 0, page), 0);
+  EXPECT_EQ(get(0x81, 1, 0, back).cdw0(), 1u);
+  EXPECT_EQ(host.get<uint64_t>(back), 0x1122334455667788u);
+  EXPECT_EQ(host.get<uint64_t>(back + 8), 0u) << "8 bytes were set";
+  EXPECT_EQ(set(0x81, 1, 0, page), 0);
+  EXPECT_EQ(get(0x81, 1, 0, back).status(), 0);
+  EXPECT_EQ(host.get<uint64_t>(back + 8), 0x99AABBCCDDEEFF00u);
+  restart();
+  EXPECT_EQ(get(0x81, 0, 0, back).status(), 0);
+  EXPECT_EQ(host.get<uint64_t>(back), 0u);
+}
+
+TEST_F(FeaturesTest, ThermalManagementThrottlesAndCounts) {
+  const auto smart = [&](unsigned offset) {
+    const uint64_t page = host.page();
+    EXPECT_EQ(host.status(Command::make(0x02, 0xFFFFFFFF).prp(page).set(10, 127u << 16 | 2)), 0);
+    return host.get<uint32_t>(page + offset);
+  };
+  // The idle drive has 308 K.
+  EXPECT_EQ(set(0x10, 300u << 16), 0);
+  EXPECT_EQ(smart(216), 1u) << "beyond TMT1";
+  EXPECT_EQ(smart(220), 0u);
+  host.clock.advance(5'000'000'000);
+  EXPECT_EQ(smart(224), 5u) << "seconds";
+  EXPECT_EQ(set(0x10, 300u << 16 | 305), 0);
+  EXPECT_EQ(smart(220), 1u) << "beyond TMT2";
+  host.clock.advance(3'000'000'000);
+  EXPECT_EQ(smart(228), 3u);
+  EXPECT_EQ(smart(224), 5u);
+  EXPECT_EQ(set(0x10, 0), 0);
+  host.clock.advance(3'000'000'000);
+  EXPECT_EQ(smart(228), 3u);
 }
 
 TEST_F(FeaturesTest, InterruptVectorConfiguration) {

@@ -28,6 +28,11 @@ Outcome Admin::format(const spec::Sqe& sqe, uint64_t now_ns) {
   if (lbaf >= kLbaFormats.size() || spec::format_pi(sqe.cdw10) != 0) {
     return fail_specific(spec::sc::kInvalidFormat);
   }
+  for (const auto& ns : parts_.namespaces.all()) {
+    if ((all || ns->nsid == sqe.nsid) && ns->write_protected) {
+      return fail(spec::sc::kNamespaceWriteProtected);
+    }
+  }
   parts_.maintenance.end_self_test(sqe.nsid, spec::self_test::kAbortedByFormat, now_ns);
   const Queues::IoLocked no_io(parts_.queues);
   for (const auto& ns : parts_.namespaces.all()) {
@@ -36,6 +41,7 @@ Outcome Admin::format(const spec::Sqe& sqe, uint64_t now_ns) {
     ns->media.format(kLbaFormats[lbaf]);
     ns->refresh();
     if (!changes) continue;
+    parts_.features.forget_lba_ranges(ns->nsid);
     const auto at =
         std::lower_bound(changed_namespaces_.begin(), changed_namespaces_.end(), ns->nsid);
     if (at == changed_namespaces_.end() || *at != ns->nsid) {

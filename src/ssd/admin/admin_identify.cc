@@ -117,13 +117,15 @@ Outcome Admin::identify_command_set(const spec::Sqe& sqe) {
     const spec::IdentifyControllerNvm controller{};
     return to_host(sqe, &controller, sizeof controller);
   }
-  if (parts_.namespaces.find(sqe.nsid) == nullptr) return kWrongNamespace;
+  const Namespace* const ns = parts_.namespaces.find(sqe.nsid);
+  if (ns == nullptr) return kWrongNamespace;
   if (what == cns::kCsiNamespace) {
     const spec::IdentifyNamespaceNvm data{};
     return to_host(sqe, &data, sizeof data);
   }
   spec::IdentifyNamespaceIndependent data{};
   data.nsfeat = 0;
+  data.nsattr = ns->write_protected ? spec::kNsattrWriteProtected : 0;
   data.fpi = spec::kFpiSupported;
   data.nstat = spec::kNstatReady;
   return to_host(sqe, &data, sizeof data);
@@ -148,6 +150,7 @@ spec::IdentifyController Admin::describe_controller() const {
   c.ver = config.version;
   c.rtd3r = 500'000;    // microseconds to wake from D3
   c.rtd3e = 2'000'000;  // and to get there
+  c.ctratt = spec::kCtrattHostIdentifier128 | spec::kCtrattNonOperationalPermissive;
   c.oaes = spec::kOaesNamespaceAttribute | spec::kOaesFirmwareActivation;
   c.cntrltype = spec::kCntrltypeIo;
   c.oacs = spec::kOacsFormat | spec::kOacsFirmware | spec::kOacsDeviceSelfTest;
@@ -162,6 +165,9 @@ spec::IdentifyController Admin::describe_controller() const {
   c.wctemp = kWarningKelvin;
   c.cctemp = kCriticalKelvin;
   c.mtfa = 10;
+  c.hctma = 1;
+  c.mntmt = kThermalManagementKelvinMin;
+  c.mxtmt = kThermalManagementKelvinMax;
   c.tnvmcap.lo = 0;
   for (const auto& ns : parts_.namespaces.all()) c.tnvmcap.lo += ns->lba_count << ns->lba_shift;
   c.edstt = extended_self_test_minutes(config.latency_scale);
@@ -179,6 +185,7 @@ spec::IdentifyController Admin::describe_controller() const {
   c.fna = spec::kFnaCryptoErase;
   c.vwc = static_cast<uint8_t>((config.cache_bytes != 0 ? spec::kVwcPresent : 0) |
                                spec::kVwcFlushBroadcastSupported);
+  c.nwpc = spec::kNwpcWriteProtect | spec::kNwpcUntilPowerCycle | spec::kNwpcPermanent;
   c.acwu = kCompareAndWriteLbasMax - 1;
   // The form for those without a domain name of their own (NVMe Base 2.0 §4.5).
   const std::string nqn =
@@ -194,11 +201,13 @@ spec::IdentifyNamespace Admin::describe_namespace(const Namespace& ns) const {
   n.nsze = n.ncap = ns.lba_count;
   n.nuse = ns.media.allocated_lbas();
   // Thin: only what was written takes room, and deallocation shows in NUSE.
-  n.nsfeat = spec::kNsfeatThinProvisioning | spec::kNsfeatOptimalPerformance;
+  n.nsfeat = spec::kNsfeatThinProvisioning | spec::kNsfeatDeallocatedError |
+             spec::kNsfeatOptimalPerformance;
   n.nlbaf = kLbaFormats.size() - 1;
   n.flbas = ns.format_index();
   n.fpi = spec::kFpiSupported;
   n.dlfeat = spec::kDlfeatReadZeroes | spec::kDlfeatWriteZeroesDeallocate;
+  n.nsattr = ns.write_protected ? spec::kNsattrWriteProtected : 0;
   n.nvmcap.lo = ns.lba_count << ns.lba_shift;
   const uint32_t unit_lbas = Media::kUnitBytes >> ns.lba_shift;
   n.npwg = n.npwa = n.npdg = n.npda = static_cast<uint16_t>(unit_lbas - 1);

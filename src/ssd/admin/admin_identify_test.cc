@@ -71,7 +71,7 @@ TEST_F(IdentifyTest, Namespace) {
   EXPECT_EQ(field<uint64_t>(0), lbas);
   EXPECT_EQ(field<uint64_t>(8), lbas);
   EXPECT_EQ(field<uint64_t>(16), 0u) << "NUSE";
-  EXPECT_EQ(field<uint8_t>(24), 0x11) << "NSFEAT";
+  EXPECT_EQ(field<uint8_t>(24), 0x15) << "NSFEAT";
   EXPECT_EQ(field<uint8_t>(25), 1) << "NLBAF";
   EXPECT_EQ(field<uint8_t>(26), 0) << "FLBAS";
   EXPECT_EQ(field<uint8_t>(33), 0x09) << "DLFEAT";

@@ -171,7 +171,7 @@ TEST_F(LogsTest, OfVersion2) {
   EXPECT_EQ(two.status(command(0x12, 1024).prp(to)), 0);
   EXPECT_EQ(two.get<uint32_t>(to + 4 * 7), 1u | 1u << 21);
   EXPECT_EQ(two.get<uint32_t>(to + 4 * 5), 1u | 1u << 20);
-  EXPECT_EQ(two.get<uint32_t>(to + 4 * 3), 0u);
+  EXPECT_EQ(two.get<uint32_t>(to + 4 * 0x0D), 0u) << "no Host Memory Buffer";
   EXPECT_EQ(two.status(command(0x13, 1024).prp(to)), 0);
 }
 

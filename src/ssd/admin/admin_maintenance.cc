@@ -12,6 +12,9 @@ Outcome Admin::sanitize(const spec::Sqe& sqe, uint64_t now_ns) {
   if (parts_.firmware.activation_pending()) {
     return fail_specific(spec::sc::kFirmwareNeedsControllerReset);
   }
+  for (const auto& ns : parts_.namespaces.all()) {
+    if (ns->write_protected) return fail(spec::sc::kNamespaceWriteProtected);
+  }
   const Queues::IoLocked no_io(parts_.queues);
   return parts_.maintenance.start_sanitize(sqe.cdw10, sqe.cdw11, now_ns);
 }

@@ -66,6 +66,7 @@ TEST_F(EventsTest, TypeIsMaskedUntilItsLogIsRead) {
 TEST_F(EventsTest, TemperatureThresholdRaisesOneWhenEnabled) {
   arm();
   // Over threshold of 300 K: it is warmer than that.
+  ASSERT_EQ(enable_events(0), 0);
   ASSERT_EQ(host.status(Command::make(0x09).set(10, 0x04).set(11, 300)), 0);
   EXPECT_FALSE(host.poll(host.admin)) << "not enabled";
   ASSERT_EQ(host.status(Command::make(0x09).set(10, 0x04).set(11, 400)), 0);

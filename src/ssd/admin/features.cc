@@ -4,6 +4,9 @@
 namespace pynvme::ssd {
 namespace {
 
+// The critical warnings that NVMe Base 2.0 §5.16.1.3 defines for every drive.
+constexpr uint32_t kSmartEvents = 0x1F;
+
 FeatureValues default_values(const Config& config, uint16_t vectors, uint16_t over_temperature) {
   FeatureValues values;
   // A burst of 4 commands (2^2), and equal weights.
@@ -11,12 +14,13 @@ FeatureValues default_values(const Config& config, uint16_t vectors, uint16_t ov
   // A sensor's over threshold is at its highest until the host moves it (§5.27.1.3).
   values.over_temperature.fill(0xFFFF);
   values.over_temperature[0] = over_temperature;
-  values.error_recovery.assign(config.namespaces, 0);
   values.number_of_queues =
       spec::NumberOfQueuesFeature::make(static_cast<uint16_t>(config.io_queues - 1),
                                         static_cast<uint16_t>(config.io_queues - 1))
           .value;
   values.coalescing_disabled.assign(vectors, false);
+  // Health warnings are told unless the host says otherwise, notices only when it asks.
+  values.async_events = kSmartEvents;
   return values;
 }
 
@@ -38,19 +42,67 @@ Features::Kind Features::kind(uint8_t fid, const Config& config) {
     case f::kInterruptVectorConfig:
     case f::kWriteAtomicityNormal:
     case f::kAsyncEventConfig:
+    case f::kHostControlledThermal:
+    case f::kNonOperationalPowerState:
+    case f::kSanitizeConfig:
+    case f::kSoftwareProgressMarker:
       return {true, kKept, 0};
     case f::kVolatileWriteCache:
       return {config.cache_bytes != 0, kKept, 0};
     case f::kErrorRecovery:
       return {true, kKept | spec::kFeatureCapNamespaceSpecific, 0};
+    case f::kLbaRangeType:
+      return {true, kKept | spec::kFeatureCapNamespaceSpecific,
+              kLbaRangesMax * sizeof(spec::LbaRangeType)};
+    case f::kNamespaceWriteProtection:
+      // It outlives resets and power cycles by itself: there is no saved value beside it.
+      return {true, spec::kFeatureCapChangeable | spec::kFeatureCapNamespaceSpecific, 0};
     case f::kNumberOfQueues:
       return {true, spec::kFeatureCapChangeable, 0};
+    case f::kHostBehavior:
+      return {true, spec::kFeatureCapChangeable, sizeof(spec::HostBehaviorSupport)};
+    case f::kHostIdentifier:
+      return {true, spec::kFeatureCapChangeable, sizeof(FeatureValues::host_identifier)};
     case f::kAutonomousPowerStateTransition:
       return {true, kKept, sizeof(spec::ApstTable)};
     case f::kTimestamp:
       return {true, spec::kFeatureCapChangeable, sizeof(spec::Timestamp)};
     default:
       return {};
+  }
+}
+
+void Features::reset() {
+  std::map<uint32_t, uint8_t> protection;
+  for (const auto& [nsid, values] : current.of_namespace)
+    protection[nsid] = values.write_protection;
+  current = saved;
+  for (const auto& [nsid, state] : protection) {
+    if (state != spec::NamespaceWriteProtectionFeature::kNone) {
+      current.of_namespace[nsid].write_protection = state;
+    }
+  }
+  write_cache = current.write_cache;
+}
+
+void Features::power_cycled() {
+  using Protection = spec::NamespaceWriteProtectionFeature;
+  for (auto& [nsid, values] : current.of_namespace) {
+    if (values.write_protection == Protection::kUntilPowerCycle) {
+      values.write_protection = Protection::kNone;
+    }
+  }
+}
+
+void Features::forget_namespace(uint32_t nsid) {
+  current.of_namespace.erase(nsid);
+  saved.of_namespace.erase(nsid);
+}
+
+void Features::forget_lba_ranges(uint32_t nsid) {
+  for (FeatureValues* values : {&current, &saved}) {
+    const auto found = values->of_namespace.find(nsid);
+    if (found != values->of_namespace.end()) found->second.lba_ranges.clear();
   }
 }
 

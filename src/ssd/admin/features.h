@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <vector>
 
 #include "spec/feature.h"
@@ -13,6 +14,14 @@
 namespace pynvme::ssd {
 
 inline constexpr uint8_t kTemperatureSensors = 2;
+inline constexpr size_t kLbaRangesMax = 64;  // NVM Command Set 1.0 §4.1.3.2
+
+// What a namespace has of its own; all at its default until something is set.
+struct NamespaceFeatures {
+  uint32_t error_recovery = 0;
+  std::vector<spec::LbaRangeType> lba_ranges;  // empty: one range, all of the namespace
+  uint8_t write_protection = spec::NamespaceWriteProtectionFeature::kNone;
+};
 
 // One set of values of everything that has more than a constant.
 struct FeatureValues {
@@ -21,7 +30,6 @@ struct FeatureValues {
   // By TMPSEL: 0 is the composite temperature.
   std::array<uint16_t, 1 + kTemperatureSensors> over_temperature{};
   std::array<uint16_t, 1 + kTemperatureSensors> under_temperature{};
-  std::vector<uint32_t> error_recovery;  // by nsid - 1
   bool write_cache = true;
   uint32_t number_of_queues = 0;
   uint32_t interrupt_coalescing = 0;
@@ -30,6 +38,18 @@ struct FeatureValues {
   uint32_t async_events = 0;
   bool apst_enabled = false;
   spec::ApstTable apst{};
+  uint32_t host_controlled_thermal = 0;
+  uint32_t non_operational_power = 0;
+  spec::HostBehaviorSupport host_behavior{};
+  uint32_t sanitize_config = 0;
+  uint8_t software_progress = 0;
+  std::array<uint8_t, 16> host_identifier{};
+  std::map<uint32_t, NamespaceFeatures> of_namespace;  // by NSID
+
+  NamespaceFeatures of(uint32_t nsid) const {
+    const auto found = of_namespace.find(nsid);
+    return found == of_namespace.end() ? NamespaceFeatures{} : found->second;
+  }
 };
 
 class Features {
@@ -52,10 +72,12 @@ class Features {
 
   // A Controller Level Reset: the saved value where there is one, else the default, which are the
   // same thing until something is saved (§4.4).
-  void reset() {
-    current = saved;
-    write_cache = current.write_cache;
-  }
+  void reset();
+  // Protection until the next power cycle ends with it (§8.12).
+  void power_cycled();
+  // The namespace is gone, or its LBAs are others than before.
+  void forget_namespace(uint32_t nsid);
+  void forget_lba_ranges(uint32_t nsid);
 
   // The timestamp runs by the device's clock.
   void set_timestamp(uint64_t ms, uint64_t now_ns);

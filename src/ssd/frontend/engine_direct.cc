@@ -27,6 +27,7 @@ spec::Cqe make_cqe(const spec::Sqe& sqe, uint16_t sqid, uint32_t head, uint16_t 
 }  // namespace
 
 void Engine::drain(SubmissionQueue& sq, SqLock& lock) {
+  const bool io = sq.id != 0;
   const uint64_t began = parts_.clock.now_ns();
   Tally tally;
   while (sq.live && running() && sq.head != sq.tail && !queues_.fatal()) {
@@ -45,7 +46,8 @@ void Engine::drain(SubmissionQueue& sq, SqLock& lock) {
   }
   lock.unlock();
   const uint64_t now = parts_.clock.now_ns();
-  parts_.power.touch(now);
+  // Admin commands are worked on in any power state and leave it as it is (§8.15.1).
+  if (io) parts_.power.touch(now);
   account(tally, began, now);
   if (parts_.interrupts.next_due() != UINT64_MAX || parts_.maintenance.next_due() != UINT64_MAX) {
     note_due();

@@ -20,6 +20,10 @@ void Engine::pump() {
     const uint32_t seen = pump_requests_.load();
     pump_locked();
     queues_.pump_lock().unlock();
+    // The lock is seen free before the requests are looked at: who still finds it taken has left
+    // its request already. Without the fence the processor may do it the other way round, and a
+    // doorbell is lost.
+    std::atomic_thread_fence(std::memory_order_seq_cst);
     if (pump_requests_.load() == seen) break;
   }
   parts_.events.deliver();
@@ -45,6 +49,7 @@ void Engine::pump_locked() {
   if (now > busy_since_ns_) parts_.health.smart().add_busy(now - busy_since_ns_);
   busy_since_ns_ = now;
   parts_.health.check(now);
+  parts_.timing.set_throttle(parts_.health.throttle());
   const uint64_t due = queues_.fatal() ? UINT64_MAX : parts_.outstanding.next_due();
   next_due_.store(due, std::memory_order_relaxed);
   note_due();

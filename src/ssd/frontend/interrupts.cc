@@ -38,7 +38,11 @@ void Interrupts::reset_controller() {
 void Interrupts::configure(const InterruptSetup& setup) {
   {
     const std::lock_guard guard(lock_);
-    if (setup.mode != setup_.mode) msi_pending_ = 0;
+    if (setup.mode != setup_.mode) {
+      msi_pending_ = 0;
+      std::fill(level_.begin(), level_.end(), false);
+      levels_ = 0;
+    }
     setup_ = setup;
     mode_ = setup.mode;
     function_mask_ = setup.msix_function_mask;
@@ -66,7 +70,7 @@ uint32_t Interrupts::msi_pending() {
   return msi_pending_;
 }
 
-bool Interrupts::pin_asserted() {
+bool Interrupts::pin_status() {
   const std::lock_guard guard(lock_);
   return levels_ != 0 && (controller_mask_ & 1) == 0;
 }
@@ -213,8 +217,7 @@ void Interrupts::lower(uint16_t cqid) {
 }
 
 void Interrupts::update_pin() {
-  const bool level =
-      setup_.mode == InterruptMode::kPin && levels_ != 0 && (controller_mask_ & 1) == 0;
+  const bool level = !setup_.pin_disabled && levels_ != 0 && (controller_mask_ & 1) == 0;
   if (level == pin_) return;
   pin_ = level;
   if (port_ != nullptr) port_->pin(level);

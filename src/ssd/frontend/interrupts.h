@@ -19,6 +19,7 @@ enum class InterruptMode : uint8_t { kNone, kPin, kMsi, kMsix };
 // What configuration space says about interrupts.
 struct InterruptSetup {
   InterruptMode mode = InterruptMode::kNone;
+  bool pin_disabled = false;  // Command's Interrupt Disable: no assertion, but a status
   bool msix_function_mask = false;
   uint64_t msi_address = 0;
   uint16_t msi_data = 0;
@@ -44,7 +45,9 @@ class Interrupts {
   void configure(const InterruptSetup& setup);
   InterruptMode mode() const { return mode_.load(std::memory_order_relaxed); }
   uint32_t msi_pending();
-  bool pin_asserted();
+  // Interrupt Status: whether the pin is asserted, or would be were it not disabled (PCI 3.0
+  // §6.2.3).
+  bool pin_status();
 
   // MSI-X table and pending bit array, by dword.
   uint32_t table_read(uint32_t offset);

@@ -175,6 +175,20 @@ TEST_F(InterruptsTest, PinFollowsMaskAndDisableBit) {
   EXPECT_EQ(host.pins.back(), false);
 }
 
+TEST_F(InterruptsTest, DisabledPinStillHasAStatus) {
+  host.set_command(0x0406);
+  host.submit(host.admin, Command::make(0x0A).set(10, 7));
+  EXPECT_TRUE(host.pins.empty());
+  EXPECT_NE(host.device.config_read(0x06, 2) & 8, 0u) << "Interrupt Status";
+  host.set_command(0x0006);
+  EXPECT_EQ(host.pins, (std::vector<bool>{true}));
+  host.set_command(0x0406);
+  EXPECT_EQ(host.pins, (std::vector<bool>{true, false}));
+  EXPECT_NE(host.device.config_read(0x06, 2) & 8, 0u);
+  EXPECT_TRUE(host.poll(host.admin));
+  EXPECT_EQ(host.device.config_read(0x06, 2) & 8, 0u);
+}
+
 TEST_F(InterruptsTest, CoalescingWaitsForEntriesOrTime) {
   use_msix();
   set_vector(2, 0xFEE00000, 12, 0);

@@ -224,8 +224,9 @@ InterruptSetup PciSpace::interrupt_setup() const {
     setup.mode = InterruptMode::kMsix;
   } else if ((msi & pci::msi::kControlEnable) != 0) {
     setup.mode = InterruptMode::kMsi;
-  } else if ((command & pci::kCommandInterruptDisable) == 0) {
+  } else {
     setup.mode = InterruptMode::kPin;
+    setup.pin_disabled = (command & pci::kCommandInterruptDisable) != 0;
   }
   // A message is a memory write of ours: without bus mastering there is none.
   if (setup.mode != InterruptMode::kPin && !bus_master()) setup.mode = InterruptMode::kNone;

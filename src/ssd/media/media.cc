@@ -77,7 +77,8 @@ Media::Impl::Impl(const Geometry& geometry)
 }
 
 template <typename Visit>
-MediaError Media::Impl::check_range(uint64_t slba, uint64_t nlb, uint64_t* bad_lba, Visit visit) {
+MediaError Media::Impl::check_range(uint64_t slba, uint64_t nlb, uint64_t* bad_lba,
+                                    bool deallocated_is_error, Visit visit) {
   MediaError error = MediaError::kNone;
   const auto stop = [&](MediaError what, uint64_t unit, unsigned sector) {
     error = what;
@@ -89,12 +90,18 @@ MediaError Media::Impl::check_range(uint64_t slba, uint64_t nlb, uint64_t* bad_l
     // Without a frame the entry says all; with one, the lock keeps the frame from being used anew.
     const bool lock = entry.frame() != 0;
     if (lock) entry = map.lock(unit);
-    const auto bad = static_cast<uint8_t>(entry.uncorrectable() & sector_mask(begin, end));
+    const int wrong =
+        deallocated_is_error ? entry.uncorrectable() | ~entry.allocated() : entry.uncorrectable();
+    const auto bad = static_cast<uint8_t>(wrong & sector_mask(begin, end));
     const unsigned good_end = bad == 0 ? end : static_cast<unsigned>(std::countr_zero(bad));
     const unsigned differs = visit(entry, begin, good_end);
     if (lock) map.unlock(unit, entry);
     if (differs < good_end) return stop(MediaError::kMiscompare, unit, differs);
-    if (bad != 0) return stop(MediaError::kUncorrectable, unit, good_end);
+    if (bad != 0) {
+      const bool unreadable = (entry.uncorrectable() >> good_end & 1) != 0;
+      return stop(unreadable ? MediaError::kUncorrectable : MediaError::kDeallocated, unit,
+                  good_end);
+    }
     return unit + 1;
   });
   return error;
@@ -110,8 +117,8 @@ uint64_t Media::allocated_lbas() const {
          impl_->shift();
 }
 
-MediaError Media::read(uint64_t slba, uint32_t nlb, std::span<const IoVec> data,
-                       uint64_t* bad_lba) {
+MediaError Media::read(uint64_t slba, uint32_t nlb, std::span<const IoVec> data, uint64_t* bad_lba,
+                       bool deallocated_is_error) {
   Impl& impl = *impl_;
   const uint64_t sector = slba << impl.shift();
   // One whole unit into one piece of memory: what random 4 KiB reads are.
@@ -126,7 +133,7 @@ MediaError Media::read(uint64_t slba, uint32_t nlb, std::span<const IoVec> data,
     }
   }
   IoCursor host(data);
-  return impl.check_range(slba, nlb, bad_lba, [&](Entry entry, unsigned begin, unsigned end) {
+  const auto visit = [&](Entry entry, unsigned begin, unsigned end) {
     for_each_run(entry.data(), begin, end, [&](unsigned from, unsigned to, bool has_data) {
       const uint32_t bytes = (to - from) * kSectorBytes;
       if (has_data) {
@@ -137,13 +144,14 @@ MediaError Media::read(uint64_t slba, uint32_t nlb, std::span<const IoVec> data,
       return true;
     });
     return end;
-  });
+  };
+  return impl.check_range(slba, nlb, bad_lba, deallocated_is_error, visit);
 }
 
 MediaError Media::compare(uint64_t slba, uint32_t nlb, std::span<const IoVec> data,
-                          uint64_t* bad_lba) {
+                          uint64_t* bad_lba, bool deallocated_is_error) {
   IoCursor host(data);
-  return impl_->check_range(slba, nlb, bad_lba, [&](Entry entry, unsigned begin, unsigned end) {
+  const auto visit = [&](Entry entry, unsigned begin, unsigned end) {
     unsigned differs = end;
     for_each_run(entry.data(), begin, end, [&](unsigned from, unsigned to, bool has_data) {
       const uint8_t* media = has_data ? impl_->pool.data(entry.frame()) : kZeroes;
@@ -156,11 +164,14 @@ MediaError Media::compare(uint64_t slba, uint32_t nlb, std::span<const IoVec> da
       return true;
     });
     return differs;
-  });
+  };
+  return impl_->check_range(slba, nlb, bad_lba, deallocated_is_error, visit);
 }
 
-MediaError Media::verify(uint64_t slba, uint32_t nlb, uint64_t* bad_lba) {
-  return impl_->check_range(slba, nlb, bad_lba, [](Entry, unsigned, unsigned end) { return end; });
+MediaError Media::verify(uint64_t slba, uint32_t nlb, uint64_t* bad_lba,
+                         bool deallocated_is_error) {
+  return impl_->check_range(slba, nlb, bad_lba, deallocated_is_error,
+                            [](Entry, unsigned, unsigned end) { return end; });
 }
 
 void Media::prefetch_map(uint64_t slba) const {

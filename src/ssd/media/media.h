@@ -16,7 +16,7 @@
 
 namespace pynvme::ssd {
 
-enum class MediaError : uint8_t { kNone, kUncorrectable, kMiscompare };
+enum class MediaError : uint8_t { kNone, kUncorrectable, kMiscompare, kDeallocated };
 
 class Media {
  public:
@@ -40,10 +40,14 @@ class Media {
   uint64_t allocated_lbas() const;  // NUSE
 
   // `data` covers exactly nlb * lba_bytes bytes. On an error *bad_lba is the first LBA concerned;
-  // what precedes it was transferred. Never-written and deallocated LBAs read as zeroes.
-  MediaError read(uint64_t slba, uint32_t nlb, std::span<const IoVec> data, uint64_t* bad_lba);
-  MediaError compare(uint64_t slba, uint32_t nlb, std::span<const IoVec> data, uint64_t* bad_lba);
-  MediaError verify(uint64_t slba, uint32_t nlb, uint64_t* bad_lba);
+  // what precedes it was transferred. Never-written and deallocated LBAs read as zeroes, unless
+  // they are to be an error.
+  MediaError read(uint64_t slba, uint32_t nlb, std::span<const IoVec> data, uint64_t* bad_lba,
+                  bool deallocated_is_error = false);
+  MediaError compare(uint64_t slba, uint32_t nlb, std::span<const IoVec> data, uint64_t* bad_lba,
+                     bool deallocated_is_error = false);
+  MediaError verify(uint64_t slba, uint32_t nlb, uint64_t* bad_lba,
+                    bool deallocated_is_error = false);
   // What follows throws std::runtime_error when memory or disk are full or the file fails; units
   // before that one are changed then, and those after it are not. durable: FUA, or the cache is
   // switched off.

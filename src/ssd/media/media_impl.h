@@ -53,10 +53,11 @@ struct Media::Impl {
     }
   }
 
-  // Calls visit(entry, begin, end) with each unit's sectors that are not uncorrectable, up to the
-  // first that is; visit returns the sector that differs, or end.
+  // Calls visit(entry, begin, end) with each unit's sectors that are not in error, up to the first
+  // that is; visit returns the sector that differs, or end.
   template <typename Visit>
-  MediaError check_range(uint64_t slba, uint64_t nlb, uint64_t* bad_lba, Visit visit);
+  MediaError check_range(uint64_t slba, uint64_t nlb, uint64_t* bad_lba, bool deallocated_is_error,
+                         Visit visit);
 
   void write(uint64_t slba, uint32_t nlb, std::span<const IoVec> data, bool durable);
   void change_range(uint64_t slba, uint64_t nlb, bool allocated, bool uncorrectable, bool durable);

@@ -22,6 +22,22 @@ void Health::set_thresholds(const FeatureValues& values) {
   next_check_ns_ = 0;
 }
 
+void Health::set_thermal_management(uint16_t tmt1_kelvin, uint16_t tmt2_kelvin) {
+  tmt1_ = tmt1_kelvin;
+  tmt2_ = tmt2_kelvin;
+  next_check_ns_ = 0;
+}
+
+void Health::manage_heat(uint16_t kelvin, uint64_t now_ns) {
+  const uint16_t tmt1 = tmt1_;
+  const uint16_t tmt2 = tmt2_;
+  uint8_t level = 0;
+  if (tmt1 != 0 && kelvin >= tmt1) level = 1;
+  if (tmt2 != 0 && kelvin >= tmt2) level = 2;
+  smart_.set_throttle(level, now_ns);
+  throttle_.store(level, std::memory_order_relaxed);
+}
+
 Health::Temperatures Health::temperatures(uint64_t now_ns) {
   const uint16_t composite = thermal_.kelvin(now_ns);
   return {composite, composite, static_cast<uint16_t>(composite - kFlashCoolerKelvin)};
@@ -38,6 +54,7 @@ uint8_t Health::critical_warning(const Temperatures& kelvin) const {
 spec::SmartLog Health::log(uint64_t now_ns) {
   const auto kelvin = temperatures(now_ns);
   smart_.set_temperature(kelvin[0], now_ns);
+  manage_heat(kelvin[0], now_ns);
   spec::SmartLog log{};
   smart_.fill(log, now_ns);
   log.critical_warning = critical_warning(kelvin);
@@ -49,6 +66,7 @@ void Health::check_now(uint64_t now_ns) {
   next_check_ns_.store(now_ns + kCheckIntervalNs, std::memory_order_relaxed);
   const Temperatures kelvin = temperatures(now_ns);
   smart_.set_temperature(kelvin[0], now_ns);
+  manage_heat(kelvin[0], now_ns);
   const uint8_t warning = critical_warning(kelvin);
   const uint8_t before = reported_.exchange(warning);
   const uint8_t begun = warning & ~before & enabled_.load(std::memory_order_relaxed);

@@ -43,7 +43,6 @@ uint8_t Power::state(uint64_t now_ns) const {
 
 uint8_t Power::wake(uint64_t now_ns) {
   const uint8_t found = state(now_ns);
-  if (kPowerStates[state_].non_operational) state_ = operational_.load();
   touch(now_ns);
   return found;
 }

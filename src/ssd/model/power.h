@@ -30,7 +30,12 @@ class Power {
   // one from then on (NVMe Base 2.0 §8.15.1).
   uint8_t wake(uint64_t now_ns);
   // The same where nobody wants to know the state.
-  void touch(uint64_t now_ns) { last_active_ns_.store(now_ns, std::memory_order_relaxed); }
+  void touch(uint64_t now_ns) {
+    if (kPowerStates[state_.load(std::memory_order_relaxed)].non_operational) {
+      state_ = operational_.load();
+    }
+    last_active_ns_.store(now_ns, std::memory_order_relaxed);
+  }
 
   void reset(uint64_t now_ns);
 

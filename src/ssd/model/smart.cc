@@ -9,6 +9,7 @@ namespace pynvme::ssd {
 namespace {
 
 constexpr uint64_t kMagic = 0x5452'414D'534E'5950;  // "PYNSMART"
+constexpr uint64_t kSecondNs = 1'000'000'000;
 constexpr uint64_t kMinuteNs = 60'000'000'000;
 constexpr uint64_t kRatedOverwrites = 600;  // the whole capacity so many times: 150 TB for 256 GB
 
@@ -35,6 +36,8 @@ void Smart::pass_time(uint64_t now_ns) {
   passed_ns_ = now_ns;
   if (get(counters_.power) == kOff) return;
   add(counters_.power_on_ns, elapsed);
+  if (throttle_ == 1) add(counters_.tmt1_ns, elapsed);
+  if (throttle_ == 2) add(counters_.tmt2_ns, elapsed);
   if (kelvin_ >= kCriticalKelvin) {
     add(counters_.critical_temperature_ns, elapsed);
   } else if (kelvin_ >= kWarningKelvin) {
@@ -73,6 +76,14 @@ uint64_t Smart::power_on_hours(uint64_t now_ns) {
   return get(counters_.power_on_ns) / (60 * kMinuteNs);
 }
 
+void Smart::set_throttle(uint8_t level, uint64_t now_ns) {
+  const std::lock_guard guard(lock_);
+  pass_time(now_ns);
+  if (level != throttle_ && level == 1) add(counters_.tmt1_transitions, 1);
+  if (level != throttle_ && level == 2) add(counters_.tmt2_transitions, 1);
+  throttle_ = level;
+}
+
 void Smart::fill(spec::SmartLog& log, uint64_t now_ns) {
   const std::lock_guard guard(lock_);
   pass_time(now_ns);
@@ -100,6 +111,10 @@ void Smart::fill(spec::SmartLog& log, uint64_t now_ns) {
   log.critical_temperature_time =
       static_cast<uint32_t>(get(counters_.critical_temperature_ns) / kMinuteNs);
   log.temperature_sensor[0] = kelvin_;
+  log.tmt1_transition_count = static_cast<uint32_t>(get(counters_.tmt1_transitions));
+  log.tmt2_transition_count = static_cast<uint32_t>(get(counters_.tmt2_transitions));
+  log.tmt1_total_time = static_cast<uint32_t>(get(counters_.tmt1_ns) / kSecondNs);
+  log.tmt2_total_time = static_cast<uint32_t>(get(counters_.tmt2_ns) / kSecondNs);
 }
 
 }  // namespace pynvme::ssd

@@ -49,6 +49,9 @@ class Smart {
   // The Composite Temperature from now on.
   void set_temperature(uint16_t kelvin, uint64_t now_ns);
 
+  // Host controlled thermal management: 1 beyond TMT1, 2 beyond TMT2. Counts the transitions.
+  void set_throttle(uint8_t level, uint64_t now_ns);
+
   void fill(spec::SmartLog& log, uint64_t now_ns);
 
  private:
@@ -72,6 +75,10 @@ class Smart {
     uint64_t power_on_ns;
     uint64_t warning_temperature_ns;
     uint64_t critical_temperature_ns;
+    uint64_t tmt1_transitions;
+    uint64_t tmt2_transitions;
+    uint64_t tmt1_ns;
+    uint64_t tmt2_ns;
   };
 
   static void add(uint64_t& counter, uint64_t value) {
@@ -89,6 +96,7 @@ class Smart {
   base::SpinLock lock_;
   uint64_t passed_ns_ = 0;
   uint16_t kelvin_ = 0;
+  uint8_t throttle_ = 0;
 };
 
 }  // namespace pynvme::ssd

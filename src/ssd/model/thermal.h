@@ -13,6 +13,9 @@ namespace pynvme::ssd {
 // WCTEMP and CCTEMP of Identify Controller.
 inline constexpr uint16_t kWarningKelvin = 343;
 inline constexpr uint16_t kCriticalKelvin = 358;
+// MNTMT and MXTMT: where the host may place its thermal management temperatures.
+inline constexpr uint16_t kThermalManagementKelvinMin = 273;
+inline constexpr uint16_t kThermalManagementKelvinMax = kCriticalKelvin;
 
 class Thermal {
  public:

@@ -30,6 +30,7 @@ constexpr uint64_t kDeallocateBytesPerNs = 1'000;  // a GB each ms
 constexpr uint64_t kAdminNs = 20'000;
 constexpr uint64_t kOtherNs = 100'000;
 constexpr uint64_t kOtherBytesPerNs = 2'500;  // 256 GB in 100 ms
+constexpr uint64_t kThrottlePercent[] = {100, 150, 400};
 constexpr uint64_t kLowPowerJitterMask = 32'767;
 
 uint64_t q16_of(double scale) { return static_cast<uint64_t>(std::llround(scale * 65536.0)); }
@@ -102,7 +103,19 @@ uint64_t Timing::due_ns(Work work, uint64_t slba, uint64_t bytes, bool durable,
 void Timing::set_power_state(uint8_t state) {
   const PowerState& power = kPowerStates[std::min<size_t>(state, std::size(kPowerStates) - 1)];
   exit_latency_ns_ = power.exit_latency_us * 1'000ULL;
-  if (!power.non_operational) scale_q16_ = base_scale_q16_ * power.stretch_percent / 100;
+  if (power.non_operational) return;
+  stretch_percent_ = power.stretch_percent;
+  update_scale();
+}
+
+void Timing::set_throttle(uint8_t level) {
+  if (level == throttle_) return;
+  throttle_ = level;
+  update_scale();
+}
+
+void Timing::update_scale() {
+  scale_q16_ = base_scale_q16_ * stretch_percent_ * kThrottlePercent[throttle_] / 10'000;
 }
 
 void Timing::reset(uint64_t now_ns) {
@@ -110,7 +123,8 @@ void Timing::reset(uint64_t now_ns) {
   processor_free_ns_ = now_ns;
   destage_free_ns_ = now_ns;
   exit_latency_ns_ = 0;
-  scale_q16_ = base_scale_q16_;
+  stretch_percent_ = 100;
+  update_scale();
 }
 
 }  // namespace pynvme::ssd

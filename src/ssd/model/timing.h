@@ -38,9 +38,12 @@ class Timing {
   // Low-power states stretch every due time. A non-operational state ends with the next work that
   // is not kAdmin, which pays the exit latency and is as quick as in the operational state before.
   void set_power_state(uint8_t state);
+  // Health's throttle level: against heat everything is slowed down, whatever the power state.
+  void set_throttle(uint8_t level);
   void reset(uint64_t now_ns);
 
  private:
+  void update_scale();
   uint64_t scaled(uint64_t ns) const { return ns * scale_q16_ >> 16; }
   // When the command processor has passed the command on.
   uint64_t process(uint64_t bytes, uint64_t now_ns);
@@ -49,6 +52,8 @@ class Timing {
 
   uint64_t base_scale_q16_;
   uint64_t scale_q16_;
+  uint64_t stretch_percent_ = 100;
+  uint8_t throttle_ = 0;
   base::Rng rng_;
   std::vector<uint64_t> die_free_ns_;
   uint64_t processor_free_ns_ = 0;

@@ -157,5 +157,18 @@ TEST(Timing, PowerStatesStretchAndExitLatencyIsPaidOnce) {
   EXPECT_EQ(read_ns(idle), read_ns(plain));
 }
 
+TEST(Timing, ThrottleSlowsDownWhateverThePowerState) {
+  const auto flush_ns = [](Timing& timing) {
+    return static_cast<double>(timing.due_ns(Work::kFlush, 0, 0, false, 0, 0));
+  };
+  Timing plain(1.0, 3), throttled(1.0, 3);
+  throttled.set_throttle(2);
+  EXPECT_NEAR(flush_ns(throttled), 4 * flush_ns(plain), 8.0);
+  throttled.set_throttle(0);
+  throttled.reset(0);
+  plain.reset(0);
+  EXPECT_EQ(flush_ns(throttled), flush_ns(plain));
+}
+
 }  // namespace
 }  // namespace pynvme::ssd

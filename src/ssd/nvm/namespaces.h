@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -26,6 +27,9 @@ struct Namespace {
   uint32_t lba_shift = 0;
   uint32_t lba_bytes = 0;
   uint64_t lba_count = 0;
+  // What features say (Error Recovery's DULBE, Namespace Write Protection).
+  std::atomic<bool> deallocated_is_error{false};
+  std::atomic<bool> write_protected{false};
   std::array<uint8_t, 16> nguid{};
   std::array<uint8_t, 8> eui64{};
 };

@@ -57,6 +57,8 @@ class Nvm {
  private:
   uint16_t check_range(const spec::Sqe& sqe, const Namespace& ns) const;
   uint16_t check_transfer(const spec::Sqe& sqe, const Namespace& ns) const;
+  static uint16_t check_writable(const Namespace& ns);
+  static bool deallocated_is_error(const Namespace& ns);
   bool durable(const spec::Sqe& sqe) const;
 
   uint16_t read(const spec::Sqe& sqe, DataPointer& data, Tally& tally);

@@ -55,11 +55,16 @@ uint16_t Nvm::check(const spec::Sqe& sqe) const {
       return check_transfer(sqe, *ns);
     case io::kWrite:
       if ((sqe.cdw12 & kDirectiveType) != 0) return kInvalidField;
-      return check_transfer(sqe, *ns);
+      if (const uint16_t status = check_transfer(sqe, *ns); status != kSuccess) return status;
+      return check_writable(*ns);
     case io::kWriteUncorrectable:
     case io::kWriteZeroes:
+      if (const uint16_t status = check_range(sqe, *ns); status != kSuccess) return status;
+      return check_writable(*ns);
     case io::kVerify:
       return check_range(sqe, *ns);
+    case io::kDatasetManagement:
+      return (sqe.cdw11 & spec::kDsmAd) != 0 ? check_writable(*ns) : kSuccess;
     default:
       return kSuccess;
   }
@@ -70,6 +75,17 @@ uint16_t Nvm::check(const spec::Sqe& sqe) const {
 uint16_t Nvm::lone_half(const spec::Sqe& sqe) {
   const uint8_t half = sqe.fuse() == spec::Fuse::kFirst ? io::kCompare : io::kWrite;
   return sqe.opcode == half ? fail_once(spec::sc::kAbortedMissingFused) : kInvalidField;
+}
+
+// NVMe Base 2.0 §8.12.2: whatever changes data is refused.
+uint16_t Nvm::check_writable(const Namespace& ns) {
+  return ns.write_protected.load(std::memory_order_relaxed)
+             ? fail(spec::sc::kNamespaceWriteProtected)
+             : kSuccess;
+}
+
+bool Nvm::deallocated_is_error(const Namespace& ns) {
+  return ns.deallocated_is_error.load(std::memory_order_relaxed);
 }
 
 uint16_t Nvm::check_range(const spec::Sqe& sqe, const Namespace& ns) const {

@@ -40,6 +40,7 @@ uint16_t Nvm::media_status(MediaError error, uint64_t bad_lba, Tally& tally) {
     return kSuccess;
   tally.error_lba = bad_lba;
   if (error == MediaError::kMiscompare) return fail_media(spec::sc::kCompareFailure);
+  if (error == MediaError::kDeallocated) return fail_media(spec::sc::kDeallocatedOrUnwritten);
   ++tally.media_errors;
   return fail_media(spec::sc::kUnrecoveredReadError);
 }
@@ -51,7 +52,8 @@ uint16_t Nvm::read(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
   const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
   if (status != kSuccess) return status;
   uint64_t bad_lba = 0;
-  const MediaError error = ns.media.read(sqe.slba(), nlb, data.span(), &bad_lba);
+  const MediaError error =
+      ns.media.read(sqe.slba(), nlb, data.span(), &bad_lba, deallocated_is_error(ns));
   ++tally.read_commands;
   tally.read_bytes += bytes;
   return media_status(error, bad_lba, tally);
@@ -76,7 +78,8 @@ uint16_t Nvm::compare(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
   const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
   if (status != kSuccess) return status;
   uint64_t bad_lba = 0;
-  const MediaError error = ns.media.compare(sqe.slba(), nlb, data.span(), &bad_lba);
+  const MediaError error =
+      ns.media.compare(sqe.slba(), nlb, data.span(), &bad_lba, deallocated_is_error(ns));
   // Compare is one of the SMART Host Read Commands (NVM Command Set 1.0 §4.1.4.2).
   ++tally.read_commands;
   tally.read_bytes += bytes;

@@ -19,7 +19,7 @@ uint16_t Nvm::verify(const spec::Sqe& sqe, Tally& tally) {
   Namespace& ns = *namespaces_.find(sqe.nsid);
   const uint32_t nlb = spec::io_nlb(sqe.cdw12);
   uint64_t bad_lba = 0;
-  const MediaError error = ns.media.verify(sqe.slba(), nlb, &bad_lba);
+  const MediaError error = ns.media.verify(sqe.slba(), nlb, &bad_lba, deallocated_is_error(ns));
   // Counts as data read, but is no SMART Host Read Command (NVM Command Set 1.0 §4.1.4.2).
   tally.read_bytes += uint64_t{nlb} << ns.lba_shift;
   return media_status(error, bad_lba, tally);

@@ -48,57 +48,45 @@ const std::vector<int>& allowed_cpus() {
   return cpus;
 }
 
-// The threads of the workers that run. While there is a CPU for each, each has one of its own; with
-// more of them all are the scheduler's to place: a thread bound to a CPU that something else keeps
-// busy would get a fraction of what the rest gets.
-class OnCpus {
+// A CPU of its own for the thread that holds this, while there is one that no other worker has. The
+// workers beyond that are the scheduler's to place: bound to CPUs in turn, those on a CPU that some
+// other program keeps busy would get a fraction of what the rest gets.
+class OwnCpu {
  public:
-  OnCpus() {
+  OwnCpu() {
     const std::lock_guard guard(mutex());
-    const std::vector<int>& cpus = allowed_cpus();
-    threads().push_back({pthread_self(), kNoCpu});
-    if (threads().size() > cpus.size()) {
-      for (Thread& thread : threads()) {
-        bind(thread.id, cpus);
-        thread.cpu = kNoCpu;
-      }
-      return;
-    }
-    const auto free = std::find_if(cpus.begin(), cpus.end(), [](int cpu) {
-      return std::none_of(threads().begin(), threads().end(),
-                          [cpu](const Thread& thread) { return thread.cpu == cpu; });
-    });
-    if (bind(pthread_self(), {*free})) threads().back().cpu = *free;
-  }
-  ~OnCpus() {
-    const std::lock_guard guard(mutex());
-    std::erase_if(threads(), [](const Thread& thread) { return thread.id == pthread_self(); });
-  }
-  OnCpus(const OnCpus&) = delete;
-  OnCpus& operator=(const OnCpus&) = delete;
-
- private:
-  static constexpr int kNoCpu = -1;
-  struct Thread {
-    pthread_t id;
-    int cpu;  // its own, or kNoCpu
-  };
-
-  // A refusal (a CPU taken away meanwhile) leaves the thread where it is.
-  static bool bind(pthread_t thread, const std::vector<int>& cpus) {
+    const auto& cpus = allowed_cpus();
+    taken().resize(cpus.size());
+    const auto free = std::find(taken().begin(), taken().end(), false);
+    if (free == taken().end()) return;
+    const ptrdiff_t index = free - taken().begin();
     cpu_set_t set;
     CPU_ZERO(&set);
-    for (const int cpu : cpus) CPU_SET(cpu, &set);
-    return pthread_setaffinity_np(thread, sizeof(set), &set) == 0;
+    CPU_SET(cpus[static_cast<size_t>(index)], &set);
+    // A refusal (a CPU taken away meanwhile) leaves the thread where it is.
+    if (pthread_setaffinity_np(pthread_self(), sizeof(set), &set) != 0) return;
+    *free = true;
+    index_ = index;
   }
+  ~OwnCpu() {
+    if (index_ < 0) return;
+    const std::lock_guard guard(mutex());
+    taken()[static_cast<size_t>(index_)] = false;
+  }
+  OwnCpu(const OwnCpu&) = delete;
+  OwnCpu& operator=(const OwnCpu&) = delete;
+
+ private:
   static std::mutex& mutex() {
     static std::mutex instance;
     return instance;
   }
-  static std::vector<Thread>& threads() {
-    static std::vector<Thread> instance;
+  static std::vector<bool>& taken() {
+    static std::vector<bool> instance;
     return instance;
   }
+
+  ptrdiff_t index_ = -1;
 };
 
 void set_up_thread(uint16_t queue_id) {
@@ -194,7 +182,7 @@ void Runner::start() {
 
 void Runner::run() noexcept {
   set_up_thread(queue_->id());
-  const OnCpus on_cpus;
+  const OwnCpu cpu;
   driver::QueuePair& pair = queue_->pair();
   const base::Clock& clock = pair.clock();
   const uint64_t start_ns = clock.now_ns();

@@ -94,6 +94,31 @@ constexpr uint32_t sanitize_passes(uint32_t cdw10) {
 }
 constexpr bool sanitize_ndas(uint32_t cdw10) { return bit(cdw10, 9); }
 
+// Security Send and Receive (§5.25, §5.26). CDW10: NSSF 7:0, SPSP 23:8, SECP 31:24. CDW11: bytes.
+constexpr uint16_t security_spsp(uint32_t cdw10) {
+  return static_cast<uint16_t>(bits(cdw10, 23, 8));
+}
+constexpr uint8_t security_secp(uint32_t cdw10) {
+  return static_cast<uint8_t>(bits(cdw10, 31, 24));
+}
+
+// Directive Send and Receive (§5.10, §5.11). CDW10: NUMD. CDW11: DOPER 7:0, DTYPE 15:8, DSPEC
+// 31:16.
+constexpr uint8_t directive_operation(uint32_t cdw11) {
+  return static_cast<uint8_t>(bits(cdw11, 7, 0));
+}
+constexpr uint8_t directive_type(uint32_t cdw11) {
+  return static_cast<uint8_t>(bits(cdw11, 15, 8));
+}
+// Return Parameters of the Identify directive (§8.7.2.1.1): a bit a directive type.
+struct DirectiveParameters {
+  uint8_t supported[32];
+  uint8_t enabled[32];
+  uint8_t persistent[32];
+  uint8_t reserved96[4000];
+};
+static_assert(kIsWire<DirectiveParameters> && sizeof(DirectiveParameters) == 4096);
+
 // Device Self-test (§5.9). CDW10: STC 3:0.
 constexpr uint8_t self_test_code(uint32_t cdw10) { return static_cast<uint8_t>(bits(cdw10, 3, 0)); }
 

@@ -130,6 +130,7 @@ void Device::Impl::enable() {
 
 void Device::Impl::start_shutdown() {
   registers_.set_shutdown_status(spec::Shst::kOccurring);
+  maintenance_.set_keep_alive(0, now());
   const Queues::AllLocked all(queues_);
   const uint64_t unflushed = namespaces_.unflushed_bytes();
   namespaces_.flush();

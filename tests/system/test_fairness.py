@@ -43,8 +43,7 @@ def test_16_ioworkers_share_two_cpus(system, latency, mixed):
     counts = measured["counts"]
     assert measured["errors"] == [0] * 16
     assert len(counts) == 16
-    # A tenth of the mean: on a machine that does other work, too, shares differ.
-    assert min(counts) >= sum(counts) / 16 / 10, counts
+    assert min(counts) >= sum(counts) / 16 / 4, counts
     for count, per_second in zip(counts, measured["per_second"], strict=True):
         assert len(per_second) == SECONDS
         assert min(per_second) > 0, measured["per_second"]

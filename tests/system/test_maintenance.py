@@ -5,6 +5,7 @@ import time
 import pytest
 
 import nvme as d
+from psd import CQE, IOCQ, IOSQ, PRP, SQE
 
 SANITIZE_LOG, SELF_TEST_LOG = 0x81, 0x06
 IN_PROGRESS, COMPLETED = 2, 1
@@ -176,4 +177,69 @@ def test_self_test_results(nvme0, warned):
     nvme0.dst(0xF).waitdone()
     log = log_page(nvme0, SELF_TEST_LOG, 564)
     assert (log[0], log[4], log[32]) == (0, 0x21, 0x10)
+    assert warned() == []
+
+
+def test_security_protocols(nvme0, warned):
+    buf = d.Buffer(512)
+    nvme0.security_receive(buf, spsp=0, secp=0).waitdone()
+    assert buf[6:10] == bytes([0, 2, 0x00, 0x01]), "protocols 00h and 01h"
+    nvme0.security_receive(buf, spsp=1).waitdone()
+    assert buf[0:4] == bytes([0, 0, 0, 60]), "Level 0 Discovery of one feature"
+    assert buf[48:52] == bytes([0, 1, 0x10, 12]), "the TPer"
+    assert warned() == []
+    nvme0.security_receive(buf, spsp=1, secp=0xEE).waitdone()
+    nvme0.security_send(buf, spsp=1).waitdone()
+    assert warned() == ["ERROR status: 00/02"] * 2
+
+
+def test_identify_directive(nvme0, warned):
+    buf = d.Buffer(4096)
+    nvme0.send_cmd(0x1A, buf, nsid=1, cdw10=1023, cdw11=1).waitdone()
+    assert (buf[0], buf[32]) == (1, 1)
+    assert bytes(buf[1:32]) == bytes(31)
+    nvme0.send_cmd(0x19, nsid=1, cdw11=1, cdw12=0x0101).waitdone()
+    assert warned() == ["ERROR status: 00/02"]
+
+
+def test_shadow_doorbells(nvme0, nvme0n1, qpair, warned):
+    """The first page of the buffer is the shadow doorbells, the second one EventIdx."""
+    buffers, buf = d.Buffer(8192), d.Buffer(512)
+    nvme0.send_cmd(0x7C, buffers).waitdone()
+    # A host that leaves the shadows alone is served as before.
+    for lba in range(40):
+        nvme0n1.write(qpair, buf, lba).waitdone()
+    # The event index asks for the doorbell as soon as the tail moves, which then only repeats what
+    # the shadow says.
+    cq = IOCQ(nvme0, 9, 8, PRP())
+    sq = IOSQ(nvme0, 9, 8, PRP(), cqid=9)
+    flush = SQE(0, 1)
+    for tail in (1, 2, 3):
+        sq[tail - 1] = flush
+        assert buffers.data(4096 + 9 * 8 + 3, 4096 + 9 * 8) == tail - 1
+        buffers[9 * 8 : 9 * 8 + 4] = tail.to_bytes(4, "little")
+        sq.tail = tail
+        assert CQE(cq[tail - 1]).p == 1
+        assert CQE(cq[tail - 1]).status == 0
+    sq.delete()
+    cq.delete()
+    assert warned() == []
+
+
+def test_keep_alive_expires(nvme0, warned):
+    nvme0.setfeatures(0x0F, cdw11=300).waitdone()
+    assert nvme0.getfeatures(0x0F).waitdone() == 300
+    end = time.monotonic() + 0.5
+    while time.monotonic() < end:
+        nvme0.send_cmd(0x18).waitdone()
+        time.sleep(0.01)
+    assert nvme0[0x1C] == 1
+    end = time.monotonic() + 10
+    while nvme0[0x1C] == 1:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    assert nvme0[0x1C] == 3, "CSTS.CFS"
+    nvme0.reset()
+    assert nvme0[0x1C] == 1
+    assert nvme0.getfeatures(0x0F).waitdone() == 0
     assert warned() == []

@@ -30,6 +30,12 @@ Outcome Admin::execute(const spec::Sqe& sqe, uint64_t now_ns) {
     case admin::kFormatNvm:
     case admin::kDeviceSelfTest:
     case admin::kSanitize:
+    case admin::kSecuritySend:
+    case admin::kSecurityReceive:
+    case admin::kDirectiveSend:
+    case admin::kDirectiveReceive:
+    case admin::kDoorbellBufferConfig:
+    case admin::kKeepAlive:
       break;
     default:
       return fail(spec::sc::kInvalidOpcode);
@@ -69,6 +75,19 @@ Outcome Admin::execute(const spec::Sqe& sqe, uint64_t now_ns) {
       return device_self_test(sqe, now_ns);
     case admin::kSanitize:
       return sanitize(sqe, now_ns);
+    case admin::kSecuritySend:
+      return security_send(sqe);
+    case admin::kSecurityReceive:
+      return security_receive(sqe);
+    case admin::kDirectiveSend:
+      return directive_send(sqe);
+    case admin::kDirectiveReceive:
+      return directive_receive(sqe);
+    case admin::kDoorbellBufferConfig:
+      return doorbell_buffer_config(sqe);
+    case admin::kKeepAlive:
+      parts_.maintenance.keep_alive(now_ns);
+      return kSuccess;
     default:
       return format(sqe, now_ns);
   }

@@ -79,6 +79,17 @@ class Admin {
   // admin_format.cc
   Outcome format(const spec::Sqe& sqe, uint64_t now_ns);
 
+  // admin_security.cc
+  Outcome security_receive(const spec::Sqe& sqe);
+  Outcome security_send(const spec::Sqe& sqe);
+
+  // admin_directives.cc
+  Outcome directive_receive(const spec::Sqe& sqe);
+  Outcome directive_send(const spec::Sqe& sqe);
+
+  // admin_shadow.cc
+  Outcome doorbell_buffer_config(const spec::Sqe& sqe);
+
   // admin_maintenance.cc
   Outcome sanitize(const spec::Sqe& sqe, uint64_t now_ns);
   Outcome device_self_test(const spec::Sqe& sqe, uint64_t now_ns);

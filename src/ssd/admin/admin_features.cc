@@ -75,6 +75,8 @@ Outcome Admin::read_feature(const spec::Sqe& sqe, const FeatureValues& values, u
       outcome.cdw0 = values.apst_enabled ? 1 : 0;
       return outcome;
     }
+    case f::kKeepAliveTimer:
+      return Outcome::with_cdw0(values.keep_alive_ms);
     case f::kHostControlledThermal:
       return Outcome::with_cdw0(values.host_controlled_thermal);
     case f::kNonOperationalPowerState:

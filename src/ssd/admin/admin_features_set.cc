@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "ssd/admin/admin.h"
+#include "ssd/admin/maintenance.h"
 #include "ssd/frontend/queues.h"
 #include "ssd/model/health.h"
 #include "ssd/model/power.h"
@@ -40,6 +41,7 @@ uint32_t meaningful_bits(uint8_t fid) {
       return ~kAecReserved;
     case f::kNumberOfQueues:
     case f::kHostControlledThermal:
+    case f::kKeepAliveTimer:
       return 0xFFFF'FFFF;
     case f::kNamespaceWriteProtection:
       return 0x7;
@@ -93,6 +95,9 @@ Outcome Admin::write_feature(const spec::Sqe& sqe, FeatureValues& values, uint64
       return set_idle_transitions(sqe, values);
     case f::kHostControlledThermal:
       return set_thermal_management(value, values);
+    case f::kKeepAliveTimer:
+      values.keep_alive_ms = parts_.maintenance.set_keep_alive(value, now_ns);
+      return kSuccess;
     case f::kNonOperationalPowerState:
       values.non_operational_power = value;
       return kSuccess;

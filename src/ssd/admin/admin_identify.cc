@@ -7,6 +7,7 @@
 #include "spec/command_fields.h"
 #include "ssd/admin/admin.h"
 #include "ssd/admin/firmware.h"
+#include "ssd/admin/maintenance.h"
 #include "ssd/admin/selftest.h"
 #include "ssd/frontend/queues.h"
 #include "ssd/model/health.h"
@@ -153,7 +154,8 @@ spec::IdentifyController Admin::describe_controller() const {
   c.ctratt = spec::kCtrattHostIdentifier128 | spec::kCtrattNonOperationalPermissive;
   c.oaes = spec::kOaesNamespaceAttribute | spec::kOaesFirmwareActivation;
   c.cntrltype = spec::kCntrltypeIo;
-  c.oacs = spec::kOacsFormat | spec::kOacsFirmware | spec::kOacsDeviceSelfTest;
+  c.oacs = spec::kOacsFormat | spec::kOacsFirmware | spec::kOacsDeviceSelfTest |
+           spec::kOacsSecurity | spec::kOacsDirectives | spec::kOacsDoorbellBufferConfig;
   c.acl = config.acl;
   c.aerl = config.aerl;
   c.frmw = static_cast<uint8_t>(kFirmwareSlots << 1 | spec::kFrmwActivateWithoutReset);
@@ -170,6 +172,7 @@ spec::IdentifyController Admin::describe_controller() const {
   c.mxtmt = kThermalManagementKelvinMax;
   c.tnvmcap.lo = 0;
   for (const auto& ns : parts_.namespaces.all()) c.tnvmcap.lo += ns->lba_count << ns->lba_shift;
+  c.kas = kKeepAliveUnits100ms;
   c.edstt = extended_self_test_minutes(config.latency_scale);
   c.dsto = spec::kDstoOneAtATime;
   c.fwug = kFirmwareGranularity;

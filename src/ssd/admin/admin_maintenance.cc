@@ -15,6 +15,10 @@ Outcome Admin::sanitize(const spec::Sqe& sqe, uint64_t now_ns) {
   for (const auto& ns : parts_.namespaces.all()) {
     if (ns->write_protected) return fail(spec::sc::kNamespaceWriteProtected);
   }
+  // §8.12.1
+  for (const auto& ns : parts_.namespaces.all()) {
+    if (ns->write_protected) return fail(spec::sc::kNamespaceWriteProtected);
+  }
   const Queues::IoLocked no_io(parts_.queues);
   return parts_.maintenance.start_sanitize(sqe.cdw10, sqe.cdw11, now_ns);
 }

@@ -16,7 +16,9 @@ spec::CommandsSupportedEffects commands_supported_and_effects() {
        {admin::kDeleteIoSq, admin::kCreateIoSq, admin::kGetLogPage, admin::kDeleteIoCq,
         admin::kCreateIoCq, admin::kIdentify, admin::kAbort, admin::kSetFeatures,
         admin::kGetFeatures, admin::kAsyncEventRequest, admin::kFirmwareImageDownload,
-        admin::kDeviceSelfTest}) {
+        admin::kDeviceSelfTest, admin::kSecuritySend, admin::kSecurityReceive,
+        admin::kDirectiveSend, admin::kDirectiveReceive, admin::kDoorbellBufferConfig,
+        admin::kKeepAlive}) {
     log.acs[opcode] = Log::kCsupp;
   }
   log.acs[admin::kSetFeatures] |= Log::kCcc;

@@ -58,6 +58,7 @@ Features::Kind Features::kind(uint8_t fid, const Config& config) {
       // It outlives resets and power cycles by itself: there is no saved value beside it.
       return {true, spec::kFeatureCapChangeable | spec::kFeatureCapNamespaceSpecific, 0};
     case f::kNumberOfQueues:
+    case f::kKeepAliveTimer:
       return {true, spec::kFeatureCapChangeable, 0};
     case f::kHostBehavior:
       return {true, spec::kFeatureCapChangeable, sizeof(spec::HostBehaviorSupport)};

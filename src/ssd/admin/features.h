@@ -38,6 +38,7 @@ struct FeatureValues {
   uint32_t async_events = 0;
   bool apst_enabled = false;
   spec::ApstTable apst{};
+  uint32_t keep_alive_ms = 0;
   uint32_t host_controlled_thermal = 0;
   uint32_t non_operational_power = 0;
   spec::HostBehaviorSupport host_behavior{};

@@ -9,7 +9,9 @@
 
 #include "base/rng.h"
 #include "spec/opcode.h"
+#include "ssd/admin/error_log.h"
 #include "ssd/admin/events.h"
+#include "ssd/frontend/queues.h"
 #include "ssd/model/health.h"
 #include "ssd/nvm/namespaces.h"
 
@@ -78,7 +80,7 @@ void Maintenance::note() {
   if (sanitize_.in_progress()) status = fail_once(spec::sc::kSanitizeInProgress);
   if (sanitize_.failed()) status = fail(spec::sc::kSanitizeFailed);
   io_status_.store(status, std::memory_order_relaxed);
-  const uint64_t due = std::min(sanitize_.due_ns(), self_test_.due_ns());
+  const uint64_t due = std::min({sanitize_.due_ns(), self_test_.due_ns(), keep_alive_due_ns_});
   next_due_.store(powered_ ? due : UINT64_MAX, std::memory_order_relaxed);
 }
 
@@ -92,7 +94,37 @@ void Maintenance::advance(uint64_t now_ns) {
                         spec::lid::kSanitizeStatus);
   }
   if (self_test_.due_ns() <= now_ns) finish_self_test(spec::self_test::kPassed, now_ns);
+  if (keep_alive_due_ns_ <= now_ns) keep_alive_expired();
   note();
+}
+
+uint32_t Maintenance::set_keep_alive(uint32_t kato_ms, uint64_t now_ns) {
+  constexpr uint64_t kUnitMs = kKeepAliveUnits100ms * 100;
+  const std::lock_guard guard(lock_);
+  const uint64_t ms = std::min<uint64_t>((kato_ms + kUnitMs - 1) / kUnitMs * kUnitMs, UINT32_MAX);
+  keep_alive_ns_ = ms * 1'000'000;
+  keep_alive_due_ns_ = keep_alive_ns_ == 0 ? UINT64_MAX : now_ns + keep_alive_ns_;
+  note();
+  return static_cast<uint32_t>(ms);
+}
+
+void Maintenance::keep_alive(uint64_t now_ns) {
+  const std::lock_guard guard(lock_);
+  if (keep_alive_ns_ == 0) return;
+  keep_alive_due_ns_ = now_ns + keep_alive_ns_;
+  note();
+}
+
+// §3.9.4: an error log entry, no command is processed any more, and CSTS.CFS says so.
+void Maintenance::keep_alive_expired() {
+  keep_alive_ns_ = 0;
+  keep_alive_due_ns_ = UINT64_MAX;
+  spec::ErrorLogEntry entry{};
+  entry.sqid = entry.cid = entry.parameter_error_location = 0xFFFF;
+  entry.status = fail_once(spec::sc::kKeepAliveTimerExpired);
+  parts_.error_log.add(entry);
+  parts_.health.smart().add_error_log_entries(1);
+  parts_.queues.set_fatal();
 }
 
 uint16_t Maintenance::admin_status(const spec::Sqe& sqe) const {
@@ -203,6 +235,8 @@ void Maintenance::reset(uint64_t now_ns) {
   if (self_test_.in_progress() && self_test_.is_short()) {
     finish_self_test(spec::self_test::kAbortedByReset, now_ns);
   }
+  keep_alive_ns_ = 0;
+  keep_alive_due_ns_ = UINT64_MAX;
   note();
 }
 

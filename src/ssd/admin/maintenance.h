@@ -15,6 +15,9 @@
 
 namespace pynvme::ssd {
 
+// KAS: the Keep Alive timer's granularity.
+inline constexpr uint16_t kKeepAliveUnits100ms = 1;
+
 class Maintenance {
  public:
   // persistent: what outlives the process, or empty to keep it in memory only.
@@ -38,6 +41,11 @@ class Maintenance {
   // A self-test that has to do with this namespace (FFFFFFFFh: any) ends; with which result.
   void end_self_test(uint32_t nsid, uint8_t result, uint64_t now_ns);
 
+  // The Keep Alive Timeout feature, rounded up to what KAS can tell apart, which is returned; and
+  // what restarts its timer. 0: no timer (§3.9).
+  uint32_t set_keep_alive(uint32_t kato_ms, uint64_t now_ns);
+  void keep_alive(uint64_t now_ns);
+
   spec::SanitizeStatusLog sanitize_log(uint64_t now_ns);
   spec::DeviceSelfTestLog self_test_log(uint64_t now_ns);
 
@@ -56,6 +64,7 @@ class Maintenance {
 
   State& state_in(std::span<uint8_t> persistent);
   void erase_media();
+  void keep_alive_expired();
   void finish_self_test(uint8_t result, uint64_t now_ns);
   // With lock_ held, after anything changed.
   void note();
@@ -67,6 +76,8 @@ class Maintenance {
   Sanitize sanitize_;
   SelfTest self_test_;
   bool powered_ = false;
+  uint64_t keep_alive_ns_ = 0;
+  uint64_t keep_alive_due_ns_ = UINT64_MAX;
   std::atomic<uint64_t> next_due_{UINT64_MAX};
   std::atomic<uint16_t> io_status_{kSuccess};
 };

@@ -191,6 +191,40 @@ TEST_F(MaintenanceTest, SanitizeWaitsForPendingFirmware) {
   EXPECT_EQ(sanitize(2), 0);
 }
 
+TEST_F(MaintenanceTest, SanitizeLeavesProtectedNamespacesAlone) {
+  ASSERT_EQ(host.status(Command::make(0x09, 1).set(10, 0x84).set(11, 1)), 0);
+  EXPECT_EQ(sanitize(2), 0x020);
+  ASSERT_EQ(host.status(Command::make(0x09, 1).set(10, 0x84).set(11, 0)), 0);
+  EXPECT_EQ(sanitize(2), 0);
+}
+
+TEST_F(MaintenanceTest, KeepAliveKeepsTheControllerAlive) {
+  ASSERT_EQ(host.status(Command::make(0x06).set(10, 1).prp(page)), 0);
+  EXPECT_EQ(host.get<uint16_t>(page + 320), 1u) << "KAS";
+  EXPECT_EQ(host.status(Command::make(0x18)), 0) << "no timer yet";
+  ASSERT_EQ(host.status(Command::make(0x09).set(10, 0x0F).set(11, 1950)), 0);
+  EXPECT_EQ(host.run(Command::make(0x0A).set(10, 0x0F)).cdw0(), 2000u) << "in units of KAS";
+  for (unsigned i = 0; i < 5; ++i) {
+    pass(1'900'000'000);
+    EXPECT_EQ(host.status(Command::make(0x18)), 0);
+  }
+  pass(1'900'000'000);
+  EXPECT_EQ(host.reg32(0x1C), 1u);
+  pass(200'000'000);
+  EXPECT_EQ(host.reg32(0x1C), 3u) << "CSTS.CFS";
+  host.submit(host.admin, Command::make(0x18));
+  EXPECT_FALSE(host.poll(host.admin)) << "nothing is processed any more";
+  host.disable();
+  host.enable();
+  EXPECT_EQ(host.reg32(0x1C), 1u);
+  EXPECT_EQ(host.run(Command::make(0x0A).set(10, 0x0F)).cdw0(), 0u);
+  ASSERT_EQ(log(0x01, 64), 0);
+  EXPECT_EQ(host.get<uint16_t>(page + 12) >> 1 & 0x7FF, 0x019) << "Keep Alive Timer Expired";
+  EXPECT_EQ(host.get<uint16_t>(page + 8), 0xFFFF) << "of no queue";
+  pass(10 * kSecond);
+  EXPECT_EQ(host.reg32(0x1C), 1u);
+}
+
 TEST_F(MaintenanceTest, SelfTestChecks) {
   EXPECT_EQ(self_test(0), 0x002);
   EXPECT_EQ(self_test(3), 0x002);

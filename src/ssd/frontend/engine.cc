@@ -43,6 +43,13 @@ void Engine::tail_rung(uint16_t qid) {
     wrong_doorbell(spec::aer::kErrorInvalidDoorbellRegister);
     return;
   }
+  if (queues_.shadow().on() && qid != 0) [[unlikely]] {
+    // The doorbell repeats what the shadow says, or comes late.
+    if (queues_.shadow().moved(2U * qid) || queues_.shadow().used(2U * qid)) {
+      if (follow_tail(sq)) take_tail(sq, lock);
+      return;
+    }
+  }
   // Out of range, nothing new, or more than there is room for (NVMe Base 2.0 §5.2.1).
   const uint32_t tail = queues_.doorbell(2U * qid);
   const uint32_t added = tail >= sq.tail ? tail - sq.tail : sq.size - sq.tail + tail;
@@ -72,7 +79,13 @@ void Engine::head_rung(uint16_t qid) {
     const std::lock_guard guard(cq.lock);
     if (!running()) return;
     const uint32_t head = queues_.doorbell(2U * qid + 1);
-    if (!cq.live) {
+    ShadowDoorbells& shadow = queues_.shadow();
+    if (shadow.on() && qid != 0 && cq.live &&
+        (shadow.moved(2U * qid + 1) || shadow.used(2U * qid + 1))) [[unlikely]] {
+      follow_head(cq);
+      starved = cq.starved;
+      cq.starved = false;
+    } else if (!cq.live) {
       wrong = spec::aer::kErrorInvalidDoorbellRegister;
     } else {
       const uint32_t taken = head >= cq.head ? head - cq.head : cq.size - cq.head + head;
@@ -104,6 +117,11 @@ void Engine::serve_starved(uint16_t cqid) {
 }
 
 void Engine::wrong_doorbell(uint8_t event) {
+  note_wrong_doorbell(event);
+  parts_.events.deliver();
+}
+
+void Engine::note_wrong_doorbell(uint8_t event) {
   // An error that no command made: SQID and CID of all ones, and no LBA (NVMe Base 2.0 §5.16.1.2).
   spec::ErrorLogEntry entry{};
   entry.sqid = entry.cid = 0xFFFF;
@@ -111,7 +129,6 @@ void Engine::wrong_doorbell(uint8_t event) {
   parts_.error_log.add(entry);
   parts_.health.smart().add_error_log_entries(1);
   parts_.events.raise(spec::aer::kTypeError, event, spec::lid::kError);
-  parts_.events.deliver();
 }
 
 uint16_t Engine::note_error(const spec::Sqe& sqe, uint16_t sqid, uint16_t status, uint64_t lba) {
@@ -155,6 +172,15 @@ void Engine::account(const Tally& tally, uint64_t began_ns, uint64_t now_ns) {
 }
 
 void Engine::advance_to(uint64_t now_ns) {
+  if (queues_.shadow().on() && shadow_poll_ns_.load(std::memory_order_relaxed) <= now_ns) {
+    shadow_poll_ns_ = now_ns + kShadowPollNs;
+    if (timed_) {
+      pump();
+    } else {
+      poll_shadows();
+    }
+    note_due();
+  }
   if (next_due_.load(std::memory_order_relaxed) <= now_ns) pump();
   if (parts_.interrupts.next_due() <= now_ns) parts_.interrupts.fire_due(now_ns);
   if (parts_.maintenance.next_due() <= now_ns) {
@@ -165,7 +191,9 @@ void Engine::advance_to(uint64_t now_ns) {
 }
 
 void Engine::note_due() {
-  timekeeper_.note(std::min({next_due_.load(std::memory_order_relaxed),
+  const uint64_t shadow =
+      queues_.shadow().on() ? shadow_poll_ns_.load(std::memory_order_relaxed) : UINT64_MAX;
+  timekeeper_.note(std::min({shadow, next_due_.load(std::memory_order_relaxed),
                              parts_.interrupts.next_due(), parts_.maintenance.next_due()}));
 }
 

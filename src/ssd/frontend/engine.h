@@ -28,7 +28,8 @@ class Engine {
   // Brings about what is due.
   void advance() {
     if (next_due_.load(std::memory_order_relaxed) == UINT64_MAX &&
-        parts_.interrupts.next_due() == UINT64_MAX && parts_.maintenance.next_due() == UINT64_MAX) {
+        parts_.interrupts.next_due() == UINT64_MAX && parts_.maintenance.next_due() == UINT64_MAX &&
+        !queues_.shadow().on()) {
       return;
     }
     advance_to(parts_.clock.now_ns());
@@ -48,6 +49,8 @@ class Engine {
   void forget();
 
  private:
+  // Shadow doorbells are looked at so often when nobody rings.
+  static constexpr uint64_t kShadowPollNs = 1'000'000;
   static constexpr uint32_t kBatch = 32;
   static constexpr uint32_t kPrefetchAhead = 4;
   // What a drive of this kind works on at a time; admin commands have room of their own.
@@ -60,7 +63,13 @@ class Engine {
   void tail_rung(uint16_t qid);
   void head_rung(uint16_t qid);
   void take_tail(SubmissionQueue& sq, SqLock& lock);
+  // engine_shadow.cc: Doorbell Buffer Config. True when there is something new. With the queue's
+  // lock held.
+  bool follow_tail(SubmissionQueue& sq);
+  bool follow_head(CompletionQueue& cq);
+  void poll_shadows();
   void wrong_doorbell(uint8_t event);
+  void note_wrong_doorbell(uint8_t event);  // the event is not delivered yet
   void serve_starved(uint16_t cqid);
   uint16_t note_error(const spec::Sqe& sqe, uint16_t sqid, uint16_t status, uint64_t lba);
   void account(const Tally& tally, uint64_t began_ns, uint64_t now_ns);
@@ -104,7 +113,8 @@ class Engine {
   std::atomic<uint32_t> pump_requests_{0};
   Arbiter arbiter_;
   uint64_t busy_since_ns_ = 0;  // the pump's: since when something is outstanding
-  std::vector<bool> blocked_;   // the pump's: queues that wait for room in this round
+  std::atomic<uint64_t> shadow_poll_ns_{0};
+  std::vector<bool> blocked_;  // the pump's: queues that wait for room in this round
 };
 
 }  // namespace pynvme::ssd

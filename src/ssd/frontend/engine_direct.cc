@@ -2,6 +2,7 @@
 // thread.
 #include <array>
 #include <cstring>
+#include <mutex>
 #include <utility>
 
 #include "ssd/admin/events.h"
@@ -42,14 +43,24 @@ void Engine::drain(SubmissionQueue& sq, SqLock& lock) {
       }
       lock.lock();
     }
-    if (step == Step::kWait) break;
+    if (step == Step::kWait) {
+      if (queues_.shadow().on()) [[unlikely]] {
+        CompletionQueue& cq = queues_.cq(sq.cqid);
+        const std::lock_guard guard(cq.lock);
+        if (follow_head(cq)) continue;
+      }
+      break;
+    }
+    if (sq.head == sq.tail && queues_.shadow().on()) [[unlikely]]
+      follow_tail(sq);
   }
   lock.unlock();
   const uint64_t now = parts_.clock.now_ns();
   // Admin commands are worked on in any power state and leave it as it is (§8.15.1).
   if (io) parts_.power.touch(now);
   account(tally, began, now);
-  if (parts_.interrupts.next_due() != UINT64_MAX || parts_.maintenance.next_due() != UINT64_MAX) {
+  if (parts_.interrupts.next_due() != UINT64_MAX || parts_.maintenance.next_due() != UINT64_MAX ||
+      queues_.shadow().on()) {
     note_due();
   }
 }

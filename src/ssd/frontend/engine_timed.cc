@@ -39,6 +39,8 @@ void Engine::pump_locked() {
   const bool was_idle = parts_.outstanding.empty();
   uint64_t now = parts_.clock.now_ns();
   if (was_idle) busy_since_ns_ = now;
+  if (queues_.shadow().on()) [[unlikely]]
+    poll_shadows();
   while (!queues_.fatal()) {
     const bool completed = complete_due(now);
     const bool fetched_admin = fetch_admin(now);

@@ -22,7 +22,11 @@ bool QueueMemory::resolve(const HostMemory& memory) {
 
 Queues::Queues(uint16_t io_queues, HostMemory& memory, Interrupts& interrupts,
                volatile uint32_t* doorbells, uint8_t doorbell_stride)
-    : memory_(memory), interrupts_(interrupts), doorbells_(doorbells), stride_(doorbell_stride) {
+    : memory_(memory),
+      interrupts_(interrupts),
+      doorbells_(doorbells),
+      stride_(doorbell_stride),
+      shadow_(2U * (io_queues + 1U), doorbell_stride) {
   for (uint32_t id = 0; id <= io_queues; ++id) {
     sqs_.emplace_back().id = static_cast<uint16_t>(id);
     cqs_.emplace_back().id = static_cast<uint16_t>(id);
@@ -49,6 +53,7 @@ void Queues::open_sq(SubmissionQueue& sq, uint32_t entries, uint16_t cqid, uint8
   sq.memory = std::move(memory);
   sq.aborted.clear();
   set_doorbell(2U * sq.id, 0);
+  if (shadow_.on()) shadow_.restart(2U * sq.id);
 }
 
 void Queues::open_cq(CompletionQueue& cq, uint32_t entries, bool interrupts, uint16_t vector,
@@ -62,6 +67,7 @@ void Queues::open_cq(CompletionQueue& cq, uint32_t entries, bool interrupts, uin
   cq.starved = false;
   cq.memory = std::move(memory);
   set_doorbell(2U * cq.id + 1, 0);
+  if (shadow_.on()) shadow_.restart(2U * cq.id + 1);
 }
 
 void Queues::close_sq(SubmissionQueue& sq) {
@@ -83,6 +89,7 @@ void Queues::close_all() {
   for (SubmissionQueue& sq : sqs_) close_sq(sq);
   for (CompletionQueue& cq : cqs_) close_cq(cq);
   for (uint32_t index = 0; index < 2U * count(); ++index) set_doorbell(index, 0);
+  shadow_.close();
   fatal_ = false;
 }
 
@@ -172,6 +179,7 @@ void Queues::resolve_all() {
     sq.data.hint = 0;
   }
   for (CompletionQueue& cq : cqs_) cq.memory.resolve(memory_);
+  if (shadow_.on()) shadow_.resolve(memory_);
 }
 
 Queues::AllLocked::AllLocked(Queues& queues) : queues_(queues) {

@@ -16,6 +16,7 @@
 #include "ssd/frontend/host_memory.h"
 #include "ssd/frontend/interrupts.h"
 #include "ssd/frontend/prp.h"
+#include "ssd/frontend/shadow_doorbells.h"
 
 namespace pynvme::ssd {
 
@@ -101,6 +102,8 @@ class Queues {
   uint32_t doorbell(uint32_t index) const;
   void set_doorbell(uint32_t index, uint32_t value);
 
+  ShadowDoorbells& shadow() { return shadow_; }
+
   // The queue's lock is held. `entries` is 1's based, the pages are resolved.
   void open_sq(SubmissionQueue& sq, uint32_t entries, uint16_t cqid, uint8_t priority,
                QueueMemory memory);
@@ -162,6 +165,7 @@ class Queues {
   Interrupts& interrupts_;
   volatile uint32_t* doorbells_;
   uint8_t stride_;
+  ShadowDoorbells shadow_;
   std::atomic<bool> fatal_{false};
   base::SpinLock pump_lock_;
   std::deque<SubmissionQueue> sqs_;  // a deque: the queues hold locks and never move

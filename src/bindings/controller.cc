@@ -217,6 +217,7 @@ void bind_controller(nb::module_& m) {
           [](Controller& self) {
             run(self, [](driver::Controller& driver) { driver.init_admin_queue(); });
             self.open().aers_sent = 0;
+            self.open().cleanly_shut_down = false;
           },
           doc::kInitAdminq)
       .def(

@@ -93,6 +93,7 @@ void Controller::write32(uint32_t offset, uint32_t value) {
   }
   if (offset == reg::kNssr && value == spec::kNssrReset && cap_.nssrs()) {
     queues_lost("the NVM subsystem was reset");
+    saved_config_ = pcie::ConfigSpace(*function_).save();
   }
   function_->bar_write(0, offset, value, 4);
 }

@@ -140,6 +140,7 @@ class Controller : public std::enable_shared_from_this<Controller> {
   void set_commands(IoQueuePair& queue, CommandQueue* commands);
   uint32_t raw_read32(uint32_t offset);
   uint32_t ready_limit_ms();
+  void restore_lost_config();
   void reset_function(const char* reason, const std::function<void()>& reset);
 
   // Before function_: outlives it, so that nothing is freed that a device can still reach.

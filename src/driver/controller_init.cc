@@ -61,6 +61,7 @@ void Controller::wait_ready(bool ready) {
 }
 
 void Controller::disable() {
+  restore_lost_config();
   const spec::Cc cc{read32(reg::kCc)};
   if (cc.en()) {
     const spec::Csts csts{read32(reg::kCsts)};
@@ -109,6 +110,7 @@ void Controller::init_admin_queue() {
   pcie::ConfigSpace(*function_).set_bus_master(true);
   // MSI-X has to be on before the controller is enabled (NVMe over PCIe 1.0 §3.5).
   start_interrupts();
+  saved_config_ = pcie::ConfigSpace(*function_).save();
   admin_pair_->reset();
   const uint16_t entries = kAdminEntries - 1;  // 0-based
   write32(reg::kAqa, spec::Aqa{0}.with_asqs(entries).with_acqs(entries).value);

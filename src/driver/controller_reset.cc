@@ -43,6 +43,25 @@ void Controller::reset_function(const char* reason, const std::function<void()>&
   space.set_up();
 }
 
+// A reset that the script made by itself (NSSR, FLR or hot reset by registers) leaves the function
+// as after power-on: with memory space off nothing answers.
+void Controller::restore_lost_config() {
+  const uint32_t command = function_->config_read(spec::pci::kCommand, 2);
+  if (!present(*function_) || (command & spec::pci::kCommandMemorySpace) != 0) return;
+  queues_lost("a reset of the function took its configuration");
+  pcie::ConfigSpace space(*function_);
+  const auto express = space.find(spec::pci::kCapIdPciExpress);
+  const auto link_control =
+      static_cast<uint16_t>(express.value_or(0) + spec::pci::pcie::kLinkControl);
+  const uint32_t link = function_->config_read(link_control, 2);
+  if (!saved_config_.empty()) space.restore(saved_config_);
+  // What a function level reset left of the link is newer than what was saved (PCIe 5.0 §6.6.2).
+  if (express && (link & spec::pci::pcie::kLinkControlAspmMask) != 0) {
+    function_->config_write(link_control, link, 2);
+  }
+  space.set_up();
+}
+
 void Controller::subsystem_reset() {
   if (!cap_.nssrs()) {
     throw InvalidArgument(name() + " has no NVM Subsystem Reset (CAP.NSSRS is 0)");

@@ -1,5 +1,6 @@
 // The driver on the embedded SSD: the two sides meet here for the first time.
 #include <cstring>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -11,8 +12,10 @@
 #include "driver/errors.h"
 #include "driver/io_queue_pair.h"
 #include "pcie/bus.h"
+#include "pcie/config_space.h"
 #include "spec/feature.h"
 #include "spec/opcode.h"
+#include "spec/pci.h"
 #include "spec/status.h"
 
 namespace pynvme::driver {
@@ -195,6 +198,28 @@ TEST_F(EmbeddedTest, DataSurviveEveryResetAndQueuesDoNot) {
     q->send(io(spec::io::kRead, 77, 1, block));
     q->wait(1, got);
     EXPECT_EQ(block.data()[511], 0x5A) << i;
+    EXPECT_EQ(controller->interrupt_kind(), pcie::InterruptKind::kMsix);
+  }
+}
+
+TEST_F(EmbeddedTest, ComesUpAfterResetsThatTheScriptMadeItself) {
+  pcie::Function& function = controller->function();
+  const uint16_t express = pcie::ConfigSpace(function).find(spec::pci::kCapIdPciExpress).value();
+  const auto device_control = static_cast<uint16_t>(express + spec::pci::pcie::kDeviceControl);
+  const std::vector<std::function<void()>> resets = {
+      [&] { controller->write32(spec::reg::kNssr, spec::kNssrReset); },
+      [&] {
+        const uint32_t control = function.config_read(device_control, 2);
+        function.config_write(device_control, control | 0x8000, 2);
+      },
+      [&] { function.hot_reset(); }};
+  for (const auto& reset : resets) {
+    const auto old = queue();
+    reset();
+    EXPECT_THROW(controller->read32(spec::reg::kCsts), DeviceGone);
+    controller->initialise();
+    EXPECT_TRUE(old->pair().dead());
+    EXPECT_EQ(queue()->pair().id(), 1);
     EXPECT_EQ(controller->interrupt_kind(), pcie::InterruptKind::kMsix);
   }
 }

@@ -15,8 +15,7 @@ namespace f = spec::fid;
 
 constexpr uint8_t kAllSensors = 0xF;      // TMPSEL
 constexpr uint8_t kWorkloadHintLast = 2;  // §8.15.3; 3 to 7 are reserved
-constexpr uint32_t kAecReserved = 0x77FF'00E0;
-// Of the notices, those that Identify's OAES names.
+// Critical warnings, and of the notices those that Identify's OAES names.
 constexpr uint32_t kAecKept = 0x1F | spec::AsyncEventConfigFeature::kNamespaceAttribute |
                               spec::AsyncEventConfigFeature::kFirmwareActivation;
 
@@ -37,8 +36,8 @@ uint32_t meaningful_bits(uint8_t fid) {
       return 0x0001'FFFF;
     case f::kInterruptCoalescing:
       return 0xFFFF;
+    // Hosts ask for all events that there may ever be, and get those there are.
     case f::kAsyncEventConfig:
-      return ~kAecReserved;
     case f::kNumberOfQueues:
     case f::kHostControlledThermal:
     case f::kKeepAliveTimer:

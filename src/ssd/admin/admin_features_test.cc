@@ -123,10 +123,10 @@ TEST_F(FeaturesTest, ErrorRecoveryIsPerNamespace) {
 
 TEST_F(FeaturesTest, ReservedBitsAndCodes) {
   const std::pair<uint32_t, uint32_t> wrong[] = {
-      {0x01, 1 << 3},  {0x02, 1 << 8},    {0x02, 3 << 5}, {0x04, 1 << 22},         {0x06, 2},
-      {0x08, 1 << 16}, {0x09, 1 << 17},   {0x0A, 2},      {0x0B, 1 << 5},          {0x0B, 1 << 16},
-      {0x0C, 2},       {0x10, 272 << 16}, {0x10, 359},    {0x10, 340 << 16 | 340}, {0x11, 2},
-      {0x17, 2},       {0x80, 1 << 8},    {0x81, 2},
+      {0x01, 1 << 3}, {0x02, 1 << 8},    {0x02, 3 << 5},  {0x04, 1 << 22},
+      {0x06, 2},      {0x08, 1 << 16},   {0x09, 1 << 17}, {0x0A, 2},
+      {0x0C, 2},      {0x10, 272 << 16}, {0x10, 359},     {0x10, 340 << 16 | 340},
+      {0x11, 2},      {0x17, 2},         {0x80, 1 << 8},  {0x81, 2},
   };
   for (const auto& [fid, value] : wrong) {
     EXPECT_EQ(set(fid, value, 0, host.page()), 0x002) << std::hex << fid << " " << value;

@@ -54,7 +54,7 @@ False
           "plug", [](Ssd& self) { self.slot->plug(); },
           R"(Put it into its slot again; its data are what they were.
 
-It has lost its power meanwhile, so Controller.reset() comes next.
+It has lost its power meanwhile: close() what had it open, and open it again.
 
 >>> import nvme as d
 >>> ssd = d.Ssd(capacity="1GiB")

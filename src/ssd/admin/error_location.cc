@@ -73,7 +73,7 @@ uint16_t invalid_admin_field(const spec::Sqe& sqe, const Config& config) {
       return at(kCdw10 + 3);  // SECP
     case admin::kDirectiveSend:
     case admin::kDirectiveReceive:
-      return at(kCdw11);
+      return at(spec::directive_type(sqe.cdw11) != 0 ? kCdw11 + 1 : kCdw11);
     case admin::kDoorbellBufferConfig:
       return at(kPrp1);
     case admin::kSanitize:

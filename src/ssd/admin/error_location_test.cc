@@ -47,6 +47,8 @@ TEST_F(ErrorLocationTest, AdminCommands) {
   EXPECT_EQ(location(Command::make(0x09).set(10, 1u << 31 | 7), 0x10D), at(43, 7)) << "SV";
   EXPECT_EQ(location(Command::make(0x80, 1).set(10, 15), 0x10A), at(40)) << "LBAFL";
   EXPECT_EQ(location(Command::make(0x80, 1).set(10, 3 << 9), 0x002), at(41, 1)) << "SES";
+  EXPECT_EQ(location(Command::make(0x1A, 1).set(11, 1 << 8 | 1).prp(page), 0x002), at(45))
+      << "directive type";
   EXPECT_EQ(location(Command::make(0x80, 1).set(10, 4 << 5), 0x002), at(40, 5)) << "PI";
   EXPECT_EQ(location(Command::make(0x05).set(10, 31 << 16 | 99).set(11, 1).prp(page), 0x101),
             at(40));

@@ -2,13 +2,26 @@
 
 Files by what they are about: each has a list ROWS."""
 
-from status_table import admin, features, firmware, io, maintenance, opcodes, queues, registers
+from status_table import (
+    admin,
+    features,
+    firmware,
+    io,
+    maintenance,
+    namespace_features,
+    opcodes,
+    queues,
+    registers,
+    security,
+)
 
 ROWS = [
     *opcodes.ROWS,
     *queues.ROWS,
     *admin.ROWS,
+    *security.ROWS,
     *features.ROWS,
+    *namespace_features.ROWS,
     *firmware.ROWS,
     *io.ROWS,
     *maintenance.ROWS,

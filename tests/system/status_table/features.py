@@ -15,10 +15,14 @@ SET = Command(
         "sv": (10, 31, 31),
         # Power Management
         "ps": (11, 4, 0),
+        "wh": (11, 7, 5),
         # Temperature Threshold
         "tmpth": (11, 15, 0),
         "tmpsel": (11, 19, 16),
         "thsel": (11, 21, 20),
+        # Host Controlled Thermal Management
+        "tmt2": (11, 15, 0),
+        "tmt1": (11, 31, 16),
         # Number of Queues
         "nsqr": (11, 15, 0),
         "ncqr": (11, 31, 16),
@@ -31,7 +35,24 @@ QUEUES = {"cdw11": 0, "nsqr": 15, "ncqr": 15}
 
 # Reserved, or of what this SSD is not: a fabric's, a host's, a reservation's.
 UNKNOWN = [0x00, 0x1C, 0x1F, 0x20, 0x5F, 0x77, 0x7A, 0x7C, 0x82, 0x83, 0xBF, 0xC0, 0xFF]
-KNOWN = [0x01, 0x02, 0x04, 0x05, 0x06, 0x07, 0x08, 0x09, 0x0A, 0x0B]
+KNOWN = [
+    0x01,
+    0x02,
+    0x04,
+    0x05,
+    0x03,
+    0x0C,
+    0x0E,
+    0x0F,
+    0x10,
+    0x11,
+    0x06,
+    0x07,
+    0x08,
+    0x09,
+    0x0A,
+    0x0B,
+]
 
 GET_ROWS = [
     *(
@@ -132,6 +153,39 @@ SET_ROWS = [
                 {"given": {"fid": 9, "cdw11": 0}},
             )
             for iv in (0x7FF, 0xFFFF)
+        ),
+        *(
+            (
+                {"wh": wh},
+                Status.INVALID_FIELD,
+                "§8.15.3: reserved hint",
+                {"given": {"fid": 2, "cdw11": 0}, "right": {"wh": 1}},
+            )
+            for wh in (3, 7)
+        ),
+        *(
+            (
+                {"tmt1": tmt1, "tmt2": tmt2},
+                Status.INVALID_FIELD,
+                f"§5.27.1.13: {why}",
+                {"given": {"fid": 0x10, "cdw11": 0}, "right": {"tmt1": 330, "tmt2": 340}},
+            )
+            for tmt1, tmt2, why in (
+                (340, 340, "TMT1 is not below TMT2"),
+                (341, 340, "TMT1 is not below TMT2"),
+                (1, 340, "< MNTMT"),
+                (330, 0xFFFF, "> MXTMT"),
+            )
+        ),
+        (
+            {"data": (5 << 3 | 100 << 8).to_bytes(8, "little")},
+            Status.INVALID_FIELD,
+            "§5.27.1.9: > NPSS",
+            {
+                "given": {"fid": 0x0C, "cdw11": 1, "pages": 1},
+                "right": {"data": (4 << 3 | 100 << 8).to_bytes(8, "little")},
+                "note": "idle transition to PS 5",
+            },
         ),
         ({"fuse": 2}, Status.INVALID_FIELD, "figure 87: no fused admin operation", {}),
         ({"psdt": 2}, Status.INVALID_FIELD, "figure 87: PRPs only", {}),

@@ -4,7 +4,6 @@
 
 #include <map>
 #include <mutex>
-#include <set>
 #include <utility>
 
 #include "pcie/address.h"
@@ -16,10 +15,16 @@ namespace pynvme::pcie {
 struct Bus::Impl {
   std::mutex mutex;
   std::map<std::string, std::shared_ptr<ssd::Device>, std::less<>> devices;
-  std::set<std::string, std::less<>> open;
+  // Who has a name open. An entry of its own for each opening: a device that was unplugged may be
+  // opened anew before its old function is closed.
+  struct Opening {
+    EmbeddedFunction* function = nullptr;
+  };
+  std::map<std::string, std::shared_ptr<Opening>, std::less<>> open;
 
   std::shared_ptr<ssd::Device> find(const Address& address);
-  void close(Function* function);
+  void close(EmbeddedFunction* function, const std::shared_ptr<Opening>& opening);
+  void forget(const std::string& name, const std::shared_ptr<Opening>& opening);
 };
 
 std::shared_ptr<ssd::Device> Bus::Impl::find(const Address& address) {
@@ -53,12 +58,21 @@ std::shared_ptr<ssd::Device> Bus::Impl::find(const Address& address) {
   return nullptr;
 }
 
-void Bus::Impl::close(Function* function) {
+void Bus::Impl::close(EmbeddedFunction* function, const std::shared_ptr<Opening>& opening) {
   const std::string name = function->name();
+  {
+    const std::lock_guard guard(mutex);
+    opening->function = nullptr;  // unplug() leaves it alone from here on
+  }
   DmaMemory::instance().detach(*function);
   delete function;
+  forget(name, opening);
+}
+
+void Bus::Impl::forget(const std::string& name, const std::shared_ptr<Opening>& opening) {
   const std::lock_guard guard(mutex);
-  open.erase(name);
+  const auto found = open.find(name);
+  if (found != open.end() && found->second == opening) open.erase(found);
 }
 
 Bus::Bus() : impl_(std::make_shared<Impl>()) {}
@@ -72,10 +86,11 @@ Bus& Bus::instance() {
 std::shared_ptr<Function> Bus::open(std::string_view name) {
   const Address address = parse_address(name);
   std::shared_ptr<ssd::Device> device;
+  auto opening = std::make_shared<Impl::Opening>();
   {
     const std::lock_guard guard(impl_->mutex);
     device = impl_->find(address);
-    if (!impl_->open.insert(address.name).second) {
+    if (!impl_->open.emplace(address.name, opening).second) {
       throw OpenError(address.name +
                       " is open already: use the object that holds it, or drop it (del, or its "
                       "close()) together with its queues and namespaces before opening it again");
@@ -85,15 +100,17 @@ std::shared_ptr<Function> Bus::open(std::string_view name) {
   try {
     raw = new EmbeddedFunction(address.name, std::move(device));
   } catch (...) {
-    const std::lock_guard guard(impl_->mutex);
-    impl_->open.erase(address.name);
+    impl_->forget(address.name, opening);
     throw;
   }
-  std::shared_ptr<Function> function(raw, [impl = impl_](Function* f) { impl->close(f); });
+  std::shared_ptr<Function> function(
+      raw, [impl = impl_, opening, raw](Function*) { impl->close(raw, opening); });
   // Whoever opened it before may have left the slot without power.
   function->power_on();
   ConfigSpace(*function).set_up();
   DmaMemory::instance().attach(*function);
+  const std::lock_guard guard(impl_->mutex);
+  opening->function = raw;
   return function;
 }
 
@@ -120,6 +137,16 @@ void Bus::unplug(std::string_view bdf) {
     }
     device = std::move(found->second);
     impl_->devices.erase(found);
+    if (const auto open = impl_->open.find(address.name); open != impl_->open.end()) {
+      EmbeddedFunction* const function = open->second->function;
+      impl_->open.erase(open);  // the slot can be filled and opened again at once
+      if (function != nullptr) {
+        device->unplug();
+        DmaMemory::instance().detach(*function);
+        function->removed();
+        return;
+      }
+    }
   }
   device->unplug();
 }

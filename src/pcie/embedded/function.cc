@@ -42,18 +42,23 @@ EmbeddedFunction::EmbeddedFunction(std::string name, std::shared_ptr<ssd::Device
 }
 
 EmbeddedFunction::~EmbeddedFunction() {
+  if (gone()) return;
   disable_interrupts();
   ConfigSpace(*this).set_bus_master(false);
   device_->unplug();
 }
 
 uint32_t EmbeddedFunction::config_read(uint16_t offset, unsigned size) {
-  const uint32_t value = device_->config_read(offset, size);
+  return read_config(offset, size);
+}
+
+uint32_t EmbeddedFunction::read_config(uint16_t offset, unsigned size) const {
+  const uint32_t value = gone() ? UINT32_MAX : device_->config_read(offset, size);
   return size == 4 ? value : value & ((1U << (8 * size)) - 1);
 }
 
 void EmbeddedFunction::config_write(uint16_t offset, uint32_t value, unsigned size) {
-  device_->config_write(offset, value, size);
+  if (!gone()) device_->config_write(offset, value, size);
 }
 
 uint32_t EmbeddedFunction::config_size() const { return pci::kExtendedConfigSize; }
@@ -61,49 +66,56 @@ uint32_t EmbeddedFunction::config_size() const { return pci::kExtendedConfigSize
 uint64_t EmbeddedFunction::bar_size(unsigned bar) const { return device_->bar_size(bar); }
 
 uint64_t EmbeddedFunction::bar_read(unsigned bar, uint64_t offset, unsigned size) {
-  const uint64_t value = device_->bar_read(bar, offset, size);
+  const uint64_t value = gone() ? UINT64_MAX : device_->bar_read(bar, offset, size);
   return size == 8 ? value : value & UINT32_MAX;
 }
 
 void EmbeddedFunction::bar_write(unsigned bar, uint64_t offset, uint64_t value, unsigned size) {
-  device_->bar_write(bar, offset, value, size);
+  if (!gone()) device_->bar_write(bar, offset, value, size);
 }
 
 Doorbells EmbeddedFunction::doorbells(uint32_t stride_bytes) {
   Doorbells doorbells;
   doorbells.base = device_->doorbells();
   doorbells.stride_bytes = stride_bytes;
-  doorbells.device = device_.get();
-  doorbells.rung = [](void* device, uint32_t index) {
-    static_cast<ssd::Device*>(device)->rung(index);
+  doorbells.device = this;
+  doorbells.rung = [](void* function, uint32_t index) {
+    auto* const self = static_cast<EmbeddedFunction*>(function);
+    if (!self->gone()) [[likely]]
+      self->device_->rung(index);
   };
-  doorbells.poll = [](void* device) { static_cast<ssd::Device*>(device)->advance(); };
+  doorbells.poll = [](void* function) {
+    auto* const self = static_cast<EmbeddedFunction*>(function);
+    if (!self->gone()) [[likely]]
+      self->device_->advance();
+  };
   return doorbells;
 }
 
 void EmbeddedFunction::dma_map(uint64_t iova, void* memory, uint64_t size, int /*fd*/,
                                uint64_t /*fd_offset*/) {
-  device_->dma_map(iova, static_cast<uint8_t*>(memory), size);
+  if (!gone()) device_->dma_map(iova, static_cast<uint8_t*>(memory), size);
 }
 
-void EmbeddedFunction::dma_unmap(uint64_t iova, uint64_t size) { device_->dma_unmap(iova, size); }
+void EmbeddedFunction::dma_unmap(uint64_t iova, uint64_t size) {
+  if (!gone()) device_->dma_unmap(iova, size);
+}
 
 unsigned EmbeddedFunction::interrupt_vectors(InterruptKind kind) const {
   switch (kind) {
     case InterruptKind::kMsix: {
       if (msix_ == 0) return 0;
-      const uint32_t control =
-          device_->config_read(static_cast<uint16_t>(msix_ + pci::msix::kControl), 2);
+      const uint32_t control = read_config(static_cast<uint16_t>(msix_ + pci::msix::kControl), 2);
       return control == 0xFFFF ? 0 : (control & pci::msix::kControlTableSizeMask) + 1;
     }
     case InterruptKind::kMsi: {
       if (msi_ == 0) return 0;
-      const auto control = static_cast<uint16_t>(
-          device_->config_read(static_cast<uint16_t>(msi_ + pci::msi::kControl), 2));
+      const auto control =
+          static_cast<uint16_t>(read_config(static_cast<uint16_t>(msi_ + pci::msi::kControl), 2));
       return control == 0xFFFF ? 0 : 1U << pci::msi::multiple_message_capable(control);
     }
     case InterruptKind::kPin:
-      return device_->config_read(pci::kInterruptPin, 1) % 0xFF == 0 ? 0 : 1;
+      return read_config(pci::kInterruptPin, 1) % 0xFF == 0 ? 0 : 1;
     case InterruptKind::kNone:
       break;
   }
@@ -228,14 +240,16 @@ void EmbeddedFunction::function_level_reset() {
 }
 
 void EmbeddedFunction::hot_reset() {
-  device_->hot_reset();
+  if (!gone()) device_->hot_reset();
   kind_ = InterruptKind::kNone;
 }
 
-void EmbeddedFunction::power_off() { device_->power_off(); }
+void EmbeddedFunction::power_off() {
+  if (!gone()) device_->power_off();
+}
 
 void EmbeddedFunction::power_on() {
-  device_->power_on();
+  if (!gone()) device_->power_on();
   kind_ = InterruptKind::kNone;
 }
 
@@ -249,7 +263,7 @@ void EmbeddedFunction::pin(bool asserted) {
 }
 
 EmbeddedFunction::Place EmbeddedFunction::msix_place(uint16_t register_offset) const {
-  const uint32_t value = device_->config_read(static_cast<uint16_t>(msix_ + register_offset), 4);
+  const uint32_t value = read_config(static_cast<uint16_t>(msix_ + register_offset), 4);
   return {value & pci::msix::kBirMask, value & pci::msix::kOffsetMask};
 }
 

@@ -44,7 +44,14 @@ class EmbeddedFunction final : public Function, private ssd::HostPort {
   void power_off() override;
   void power_on() override;
 
+  // The device was pulled out of its slot: every access reads all ones from now on, also when the
+  // device is in use elsewhere by then.
+  void removed() { removed_.store(true, std::memory_order_release); }
+
  private:
+  uint32_t read_config(uint16_t offset, unsigned size) const;
+  bool gone() const { return removed_.load(std::memory_order_relaxed); }
+
   // Where a BAR-resident structure of MSI-X lies.
   struct Place {
     unsigned bar;
@@ -71,6 +78,7 @@ class EmbeddedFunction final : public Function, private ssd::HostPort {
   uint16_t express_ = 0;
   std::vector<Counter> counters_;
   InterruptKind kind_ = InterruptKind::kNone;
+  std::atomic<bool> removed_{false};
 };
 
 }  // namespace pynvme::pcie

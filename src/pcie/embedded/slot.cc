@@ -20,8 +20,8 @@ std::unordered_map<std::string, std::weak_ptr<EmbeddedSlot>>& slots() {
 std::shared_ptr<EmbeddedSlot> EmbeddedSlot::make(const std::string& address,
                                                  const std::string& config) {
   auto slot = std::shared_ptr<EmbeddedSlot>(new EmbeddedSlot(address, config));
+  slot->self_ = slot;
   slot->plug();
-  slots()[slot->name_] = slot;
   return slot;
 }
 
@@ -37,20 +37,22 @@ EmbeddedSlot::EmbeddedSlot(const std::string& address, const std::string& config
 
 EmbeddedSlot::~EmbeddedSlot() {
   if (!plugged_) return;
-  Bus::instance().unplug(address_);
-  slots().erase(name_);
+  unplug();
 }
 
 void EmbeddedSlot::plug() {
   if (plugged_) return;
   Bus::instance().plug(address_, device_);
   plugged_ = true;
+  ++plugs_;
+  slots()[name_] = self_;
 }
 
 void EmbeddedSlot::unplug() {
   if (!plugged_) return;
   Bus::instance().unplug(address_);
   plugged_ = false;
+  slots().erase(name_);
 }
 
 }  // namespace pynvme::pcie

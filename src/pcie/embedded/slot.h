@@ -3,6 +3,7 @@
 // of a running test. Used by one thread at a time.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -17,14 +18,17 @@ class EmbeddedSlot {
   // An SSD by "key=value,..." (ssd/config.h). Throws what its configuration, the SSD and the bus
   // throw.
   static std::shared_ptr<EmbeddedSlot> make(const std::string& address, const std::string& config);
-  // The one that a device name stands for; null for other devices.
+  // The one that is plugged in where a device name says; null for other devices.
   static std::shared_ptr<EmbeddedSlot> find(const std::string& name);
   ~EmbeddedSlot();
   EmbeddedSlot(const EmbeddedSlot&) = delete;
   EmbeddedSlot& operator=(const EmbeddedSlot&) = delete;
 
-  const std::string& address() const { return address_; }
+  // As it is named once it is open: "0000:01:00.0".
+  const std::string& address() const { return name_; }
   bool plugged() const { return plugged_; }
+  // How often it was plugged in: a function that was opened before the last time is dead.
+  uint32_t plugs() const { return plugs_; }
   void plug();
   void unplug();
 
@@ -34,7 +38,9 @@ class EmbeddedSlot {
   std::string address_;
   std::string name_;
   std::shared_ptr<ssd::Device> device_;
+  std::weak_ptr<EmbeddedSlot> self_;
   bool plugged_ = false;
+  uint32_t plugs_ = 0;
 };
 
 }  // namespace pynvme::pcie

@@ -68,10 +68,11 @@ class Controller(_core.Controller):
         else:
             super().__init__(address_text(pcie))
         try:
-            self._initialise()
+            # One that another object brought up is shared as it is: its queues stay.
+            if nvme_init_func is not None or not _core.controller_initialised(self):
+                self._initialise()
         except BaseException:
-            if not isinstance(pcie, _core.Pcie):
-                self.close()  # nobody else could
+            self.close()  # nobody else could
             raise
 
     def _initialise(self) -> None:

@@ -188,12 +188,15 @@ def verify(nvme0n1: nvme.Namespace) -> Iterator[bool]:
 
 
 @pytest.fixture
-def aer(nvme0: nvme.Controller) -> Iterator[Callable[[AerCallback], None]]:
+def aer(nvme0: nvme.Controller) -> Iterator[Callable[[AerCallback | None], None]]:
     """`aer(cb)`: cb is called for every asynchronous event until the end of the test."""
     from nvme import _core
 
-    def register(callback: AerCallback) -> None:
-        nvme0.aer(cb=callback)
+    def register(callback: AerCallback | None) -> None:
+        if callback is None:
+            _core.controller_async_events(nvme0, None)
+        else:
+            nvme0.aer(cb=callback)
 
     yield register
     _core.controller_async_events(nvme0, None)

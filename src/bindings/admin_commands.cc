@@ -188,14 +188,28 @@ Returned send_cmd(const Self& self, const IntArg& opcode, Buffer* buf, const Int
   return send(self, std::move(command), cb);
 }
 
+// With a callback it is about events, whoever sent the AERs that bring them: one that the driver
+// armed will do as well, and one more would only be refused. So will it when an explicit None takes
+// the callback away. Without one, the script wants its AER at the device, refused or not.
 Returned aer(const Self& self, const nb::object& cb) {
-  if (!cb.is_none()) self.p->async_events(cb);
-  const uint32_t limit = self.p->driver().identify_data().aerl + 1U;
-  if (self.p->open().aers_sent >= limit) return nb::borrow<Returned>(self.h);
+  auto& open = self.p->open();
   driver::Command command;
   command.sqe = driver::async_event_command();
-  ++self.p->open().aers_sent;
-  return send(self, std::move(command), nb::none());
+  nb::object callback = nb::none();
+  const bool listens = self.p->listens();
+  if (!cb.is(nb::handle(Py_Ellipsis))) {
+    callback = cb;
+    if (cb.is_none() && listens) self.p->async_events(cb);
+    const bool full = open.driver().admin().async_events() > open.driver().identify_data().aerl;
+    if (full && (cb.is_none() ? listens : open.spare_events != 0)) {
+      if (!cb.is_none()) {
+        self.p->async_events(cb);
+        --open.spare_events;
+      }
+      return nb::borrow<Returned>(self.h);
+    }
+  }
+  return send(self, std::move(command), callback);
 }
 
 }  // namespace
@@ -250,7 +264,8 @@ void bind_admin_commands(nb::class_<Controller>& controller) {
             return send(self, std::move(command), cb);
           },
           "slot"_a, "action"_a, "cb"_a = none, doc::kFwCommit)
-      .def("aer", aer, "cb"_a = none, doc::kAer)
+      .def("aer", aer, "cb"_a.none() = nb::borrow(Py_Ellipsis),
+           nb::sig("def aer(self, cb: object | None = None) -> Controller"), doc::kAer)
       .def(
           "security_send",
           [](const Self& self, Buffer* buf, const IntArg& spsp, const IntArg& secp,

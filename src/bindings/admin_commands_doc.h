@@ -231,11 +231,13 @@ is a success that needs a controller reset to take effect.
 constexpr char kAer[] = R"(Asynchronous Event Request (NVMe Base 2.0 §5.2). Returns self.
 
 Args:
-    cb: called inside waitdone(), for every event from now on, as cb(cdw0, status1) or cb(cpl)
+    cb: called inside waitdone(), for every event from now on, as cb(cdw0, status1) or cb(cpl);
+        an explicit None ends that
 
 The driver sends the first requests when it initialises the controller and sends each again when it
-has completed, so this is needed for the callback only. Another request is sent while the controller
-takes one more (AERL, Identify Controller byte 259, 0-based). Every event is also a warning, `AER
+has completed, so the callback is mostly what this is for. It takes over one of the driver's where the
+controller takes no more (AERL, Identify Controller byte 259, 0-based). aer() without cb always sends
+a request; one too many comes back with status 01/05, and counts in waitdone(). Every event is also a warning, `AER
 notification is triggered: 0x...` with cdw0: the type is in bits 2:0, the information in bits 15:8, the
 log page to read in bits 23:16. The event stays masked until that log page was read.
 

@@ -63,7 +63,9 @@ bool delivering() { return deliveries != 0; }
 void ScriptDelivery::deliver(driver::Finished& finished) {
   auto* context = static_cast<CommandContext*>(finished.hook.get());
   const spec::Cqe& cqe = finished.cqe;
-  const bool called = context != nullptr && context->callback != nullptr;
+  // An event is everybody's who asked for events; an AER that failed is its sender's.
+  const bool event = finished.async_event && cqe.ok();
+  const bool called = !event && context != nullptr && context->callback != nullptr;
   if (cqe.ok() && !called && !finished.async_event) [[likely]]
     return;
 
@@ -76,7 +78,7 @@ void ScriptDelivery::deliver(driver::Finished& finished) {
       std::string text = format("ERROR status: %02x/%02x", cqe.sct(), cqe.sc());
       if (context != nullptr && context->mismatch) text += ": " + context->mismatch.text();
       warn(text);
-    } else if (finished.async_event) {
+    } else if (event) {
       warn(format("AER notification is triggered: 0x%x", cqe.cdw0));
     }
   } catch (...) {
@@ -85,8 +87,8 @@ void ScriptDelivery::deliver(driver::Finished& finished) {
   try {
     if (called) {
       context->callback->call(cqe);
-    } else if (finished.async_event && cqe.ok() && controller_.aer_owner != nullptr) {
-      controller_.aer_owner->call_aer_callback(cqe);
+    } else if (event) {
+      controller_.tell_listeners(cqe);
     }
   } catch (...) {
     --deliveries;

@@ -19,6 +19,7 @@
 #include "driver/admin_commands.h"
 #include "driver/cmdlog_text.h"
 #include "spec/opcode.h"
+#include "spec/registers.h"
 #include "verify/effect.h"
 
 namespace nb = nanobind;
@@ -46,27 +47,27 @@ uint32_t register_offset(const Controller& self, const IntArg& offset) {
 // A sequence of the driver that waits for the device.
 template <class Steps>
 void run(Controller& self, Steps steps) {
-  const auto driver = self.open().shared_driver();
+  const auto open = self.shared();
+  const auto driver = open->shared_driver();
   {
-    ++self.open().admin_busy;
+    ++open->admin_busy;
     const PythonWait wait;
     try {
       steps(*driver);
     } catch (...) {
       if (PythonWait* const current = PythonWait::current()) current->acquire();
-      --self.open().admin_busy;
+      --open->admin_busy;
       pass_on_log();
       throw;
     }
   }
-  --self.open().admin_busy;
+  --open->admin_busy;
   pass_on_log();
 }
 
 void initialise(Controller& self) {
   run(self, [](driver::Controller& driver) { driver.initialise(); });
-  self.open().aers_sent = std::min<uint32_t>(driver::Controller::kMaxAsyncEvents,
-                                             self.driver().identify_data().aerl + 1U);
+  self.open().spare_events = self.driver().admin().async_events();
   self.open().cleanly_shut_down = false;
 }
 
@@ -109,16 +110,51 @@ PyType_Slot slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(traverse)},
 
 }  // namespace
 
-Controller::Controller(const std::shared_ptr<OpenDevice>& device)
-    : open_(device->controller(device)), callbacks_(std::make_shared<CallbackList>()) {}
+Controller::Controller(std::shared_ptr<DeviceHandle> handle, bool owned)
+    : handle_(std::move(handle)),
+      open_(handle_->device()->controller()),
+      session_(open_->begin_session()),
+      owned_(owned),
+      callbacks_(std::make_shared<CallbackList>()) {
+  handle_->add(this);
+}
 
 Controller::~Controller() {
-  if (open_->aer_owner == this) open_->aer_owner = nullptr;
+  stop_listening();
+  handle_->remove(this);
+  if (open_ != nullptr) open_->end_session();
+}
+
+void Controller::throw_closed() const {
+  throw_argument_error("the controller of " + address() + " is closed. Make a new Controller().");
+}
+
+void Controller::stop_listening() noexcept {
+  if (open_ != nullptr) std::erase(open_->event_listeners, this);
+}
+
+void Controller::close() noexcept {
+  end_session();
+  if (owned_) handle_->close();
+}
+
+void Controller::end_session() noexcept {
+  if (open_ == nullptr) return;
+  stop_listening();
+  handle_->remove(this);
+  const auto open = std::move(open_);
+  open->close_session(session_);
 }
 
 void Controller::send(driver::Command command, nb::handle callback) {
   if (command.sqe.opcode == spec::admin::kAsyncEventRequest) {
-    if (!callback.is_none()) async_events(callback);
+    if (!callback.is_none()) {
+      async_events(callback);
+      auto context = std::make_shared<CommandContext>();
+      context->callback = Callback::make(callback, callbacks_);
+      command.hook = std::move(context);
+    }
+    command.own_event = true;
     driver().admin().send(std::move(command));
     return;
   }
@@ -138,9 +174,13 @@ uint32_t Controller::wait_done(uint32_t expected) {
 
 void Controller::async_events(nb::handle callback) {
   aer_whole_cqe_ = !callback.is_none() && takes_whole_cqe(callback);
+  stop_listening();
+  if (callback.is_none()) {
+    aer_callback_.reset();
+    return;
+  }
   aer_callback_ = nb::borrow(callback);
-  open_->aer_owner = callback.is_none() ? nullptr : this;
-  if (callback.is_none()) aer_callback_.reset();
+  open().event_listeners.push_back(this);
 }
 
 void Controller::call_aer_callback(const spec::Cqe& cqe) const {
@@ -154,7 +194,7 @@ int Controller::traverse(visitproc visit, void* arg) {
 }
 
 void Controller::clear() {
-  if (open_->aer_owner == this) open_->aer_owner = nullptr;
+  stop_listening();
   aer_callback_.reset();
   callbacks_->clear();
 }
@@ -165,12 +205,12 @@ void bind_controller(nb::module_& m) {
   controller
       .def(
           "__init__",
-          [](Controller* self, const Pcie& pcie) { new (self) Controller(pcie.device()); },
+          [](Controller* self, const Pcie& pcie) { new (self) Controller(pcie.handle(), false); },
           "pcie"_a)
       .def(
           "__init__",
           [](Controller* self, const std::string& address) {
-            new (self) Controller(OpenDevice::open(address));
+            new (self) Controller(std::make_shared<DeviceHandle>(address), true);
           },
           "addr"_a)
       .def(
@@ -202,7 +242,7 @@ void bind_controller(nb::module_& m) {
           },
           doc::kTimeout, nb::for_setter(nb::sig("def timeout(self, value: int, /) -> None")))
       .def_prop_ro(
-          "addr", [](Controller& self) { return self.open().device()->address(); }, doc::kAddr)
+          "addr", [](Controller& self) { return self.address(); }, doc::kAddr)
       .def_prop_ro(
           "latest_cid", [](Controller& self) { return self.driver().admin().latest_cid(); },
           doc::kAdminLatestCid)
@@ -216,7 +256,7 @@ void bind_controller(nb::module_& m) {
           "init_adminq",
           [](Controller& self) {
             run(self, [](driver::Controller& driver) { driver.init_admin_queue(); });
-            self.open().aers_sent = 0;
+            self.open().spare_events = 0;
             self.open().cleanly_shut_down = false;
           },
           doc::kInitAdminq)
@@ -246,7 +286,7 @@ void bind_controller(nb::module_& m) {
           },
           "opcode"_a, doc::kAdminCmdname)
       .def(
-          "close", [](Controller& self) { self.open().device()->close(); }, doc::kControllerClose);
+          "close", [](Controller& self) { self.close(); }, doc::kControllerClose);
   bind_admin_commands(controller);
 
   // What python/nvme/controller.py and subsystem.py build on.
@@ -278,9 +318,12 @@ void bind_controller(nb::module_& m) {
   m.def("controller_cmdlog", [](Controller& self, const IntArg& count) {
     return cmdlog_text(self.driver().admin().pair().cmdlog()->latest(count.u32("count")));
   });
-  m.def("controller_aers_left", [](Controller& self) {
-    const uint32_t limit = self.driver().identify_data().aerl + 1U;
-    return limit > self.open().aers_sent ? limit - self.open().aers_sent : 0;
+  m.def("controller_initialised", [](Controller& self) {
+    auto& driver = self.driver();
+    if (driver.admin().pair().dead()) return false;
+    const spec::Cc cc{driver.read32(spec::reg::kCc)};
+    const spec::Csts csts{driver.read32(spec::reg::kCsts)};
+    return cc.en() && csts.rdy() && !csts.cfs() && csts.shst() == spec::Shst::kNormal;
   });
 }
 

@@ -13,28 +13,47 @@ namespace pynvme::bindings {
 
 class Controller {
  public:
-  explicit Controller(const std::shared_ptr<OpenDevice>& device);
+  // owned: the device was opened for this object, and is closed with it.
+  Controller(std::shared_ptr<DeviceHandle> handle, bool owned);
   ~Controller();
   Controller(const Controller&) = delete;
   Controller& operator=(const Controller&) = delete;
 
-  OpenController& open() const { return *open_; }
-  const std::shared_ptr<OpenController>& shared() const { return open_; }
-  driver::Controller& driver() const { return open_->driver(); }
+  // These throw when closed.
+  const std::shared_ptr<OpenController>& shared() const {
+    if (open_ == nullptr) [[unlikely]]
+      throw_closed();
+    return open_;
+  }
+  OpenController& open() const { return *shared(); }
+  driver::Controller& driver() const { return open().driver(); }
+
+  const std::shared_ptr<DeviceHandle>& handle() const { return handle_; }
+  const std::string& address() const { return handle_->address(); }
+  uint64_t session() const { return session_; }
+  // What was made with this object is over; the controller too, when nobody else uses it.
+  void close() noexcept;
+  void end_session() noexcept;
 
   // `callback` as a script gave it: None or a callable.
   void send(driver::Command command, nanobind::handle callback);
   uint32_t wait_done(uint32_t expected);
-  // For all asynchronous events from now on; None ends that. Sends an AER if the controller takes
-  // one more than were sent.
+  // For all asynchronous events from now on; None ends that.
   void async_events(nanobind::handle callback);
+  bool listens() const { return aer_callback_.is_valid(); }
   void call_aer_callback(const spec::Cqe& cqe) const;
 
   int traverse(visitproc visit, void* arg);
   void clear();
 
  private:
-  std::shared_ptr<OpenController> open_;
+  [[noreturn]] void throw_closed() const;
+  void stop_listening() noexcept;
+
+  std::shared_ptr<DeviceHandle> handle_;
+  std::shared_ptr<OpenController> open_;  // null: closed
+  uint64_t session_;
+  const bool owned_;
   std::shared_ptr<CallbackList> callbacks_;
   nanobind::object aer_callback_;
   bool aer_whole_cqe_ = false;

@@ -176,9 +176,11 @@ Args:
 )";
 
 constexpr char kControllerClose[] =
-    R"(Give the device up: IOWorkers are stopped, queues deleted, the controller shut down.
+    R"(Give the controller up: IOWorkers are stopped, queues deleted, the controller shut down.
 
-Objects made on it raise ArgumentError when they are used afterwards. Closing twice is fine, and so is
+The device is closed as well where the Controller was made from an address; a Pcie that it was made
+from stays open. Where another Controller object has the same device open, only what was made with
+this one ends. Objects made on it raise ArgumentError when they are used afterwards. Closing twice is fine, and so is
 not closing at all: the last reference, or the end of the interpreter, does it.
 
 >>> import nvme as d

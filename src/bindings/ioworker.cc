@@ -35,7 +35,8 @@ constexpr uint32_t kSignalMs = 5;
 class IOWorker final : public DeviceUser {
  public:
   IOWorker(Namespace& ns, ioworker::Workload workload)
-      : open_(ns.shared_controller()),
+      : DeviceUser(ns.session()),
+        open_(ns.shared_controller()),
         runner_(std::make_unique<ioworker::Runner>(open_->shared_driver(), std::move(workload),
                                                    target_of(ns), random_u64())) {
     open_->add(this);

@@ -47,6 +47,7 @@ void construct(Namespace* self, const Controller& nvme, const IntArg& nsid,
 Namespace::Namespace(const Controller& nvme, uint32_t nsid, uint64_t nlba_verify)
     : controller_(nvme.shared()),
       ns_(controller_->open_namespace(nsid, nlba_verify)),
+      session_(nvme.session()),
       nsid_(nsid) {}
 
 void Namespace::throw_closed() const {

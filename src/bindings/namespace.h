@@ -18,6 +18,7 @@ class Namespace {
 
   OpenController& controller() const { return *controller_; }
   const std::shared_ptr<OpenController>& shared_controller() const { return controller_; }
+  uint64_t session() const { return session_; }
   uint32_t nsid() const { return nsid_; }
   bool is_open() const { return ns_ != nullptr; }
   // What is known of it now. Throws when closed.
@@ -39,6 +40,7 @@ class Namespace {
 
   std::shared_ptr<OpenController> controller_;
   std::shared_ptr<OpenNamespace> ns_;
+  uint64_t session_;
   uint32_t nsid_;
 };
 

@@ -5,8 +5,12 @@
 
 #include "base/log.h"
 #include "bindings/callback.h"
+#include "bindings/controller.h"
 #include "bindings/errors.h"
+#include "pcie/address.h"
 #include "pcie/bus.h"
+
+namespace nb = nanobind;
 
 namespace pynvme::bindings {
 namespace {
@@ -20,6 +24,11 @@ std::vector<OpenDevice*>& open_devices() {
 }  // namespace
 
 std::shared_ptr<OpenDevice> OpenDevice::open(const std::string& address) {
+  const std::string name = pcie::parse_address(address).name;
+  for (OpenDevice* const one : open_devices()) {
+    if (one->address_ != name || !one->still_there()) continue;
+    if (auto shared = one->weak_from_this().lock()) return shared;
+  }
   return std::shared_ptr<OpenDevice>(new OpenDevice(address));
 }
 
@@ -27,10 +36,17 @@ OpenDevice::OpenDevice(const std::string& address)
     : address_(address), function_(pcie::Bus::instance().open(address)) {
   address_ = function_->name();
   slot_ = pcie::EmbeddedSlot::find(address_);
+  if (slot_ != nullptr) plugs_ = slot_->plugs();
   open_devices().push_back(this);
 }
 
 OpenDevice::~OpenDevice() { close(); }
+
+// An SSD that was pulled out is not what the name says any more, whatever is in its slot by now.
+bool OpenDevice::still_there() const {
+  if (function_ == nullptr) return false;
+  return slot_ == nullptr || (slot_->plugged() && slot_->plugs() == plugs_);
+}
 
 pcie::Function& OpenDevice::function() const { return *shared_function(); }
 
@@ -41,11 +57,16 @@ std::shared_ptr<pcie::Function> OpenDevice::shared_function() const {
   return function_;
 }
 
-std::shared_ptr<OpenController> OpenDevice::controller(const std::shared_ptr<OpenDevice>& self) {
-  if (auto existing = controller_.lock(); existing && existing->is_open()) return existing;
+std::shared_ptr<OpenController> OpenDevice::controller_if_any() const {
+  auto existing = controller_.lock();
+  return existing != nullptr && existing->is_open() ? existing : nullptr;
+}
+
+std::shared_ptr<OpenController> OpenDevice::controller() {
+  if (auto existing = controller_if_any()) return existing;
   auto driver = driver::Controller::open(shared_function());
   driver->set_idle_hook(PythonWait::idle);
-  auto made = std::make_shared<OpenController>(self, std::move(driver));
+  auto made = std::make_shared<OpenController>(shared_from_this(), std::move(driver));
   controller_ = made;
   return made;
 }
@@ -60,6 +81,29 @@ void OpenDevice::close() noexcept {
 
 void OpenDevice::close_all() noexcept {
   while (!open_devices().empty()) open_devices().back()->close();
+}
+
+DeviceHandle::DeviceHandle(const std::string& address)
+    : device_(OpenDevice::open(address)), address_(device_->address()) {
+  ++device_->handles_;
+}
+
+DeviceHandle::~DeviceHandle() {
+  if (device_ != nullptr) --device_->handles_;
+}
+
+const std::shared_ptr<OpenDevice>& DeviceHandle::device() const {
+  if (device_ == nullptr) {
+    throw_argument_error(address_ + " is closed. Open it again with Pcie() or Controller().");
+  }
+  return device_;
+}
+
+void DeviceHandle::close() noexcept {
+  if (device_ == nullptr) return;
+  const auto device = std::move(device_);
+  while (!controllers_.empty()) controllers_.back()->end_session();
+  if (--device->handles_ == 0) device->close();
 }
 
 OpenController::OpenController(std::shared_ptr<OpenDevice> device,
@@ -96,6 +140,24 @@ void OpenController::close() noexcept {
     driver.reset();
   }
   drop_leftovers();
+}
+
+uint64_t OpenController::begin_session() {
+  ++sessions_;
+  return ++last_session_;
+}
+
+void OpenController::close_session(uint64_t session) noexcept {
+  if (--sessions_ == 0) {
+    close();
+    return;
+  }
+  for (size_t i = users_.size(); i-- > 0;) {
+    if (i >= users_.size() || users_[i]->session() != session) continue;
+    DeviceUser* const user = users_[i];
+    remove(user);
+    user->end_use();
+  }
 }
 
 std::shared_ptr<OpenNamespace> OpenController::open_namespace(uint32_t nsid, uint64_t nlba_verify) {
@@ -142,6 +204,15 @@ void OpenController::read_format(OpenNamespace& ns) {
   ns.transfer_bytes = ns.lba_bytes + (data.extended_lba() ? format.ms : 0U);
   ns.formats_seen = formats;
   if (ns.integrity) ns.integrity->reformat(ns.lba_count, ns.lba_bytes);
+}
+
+void OpenController::tell_listeners(const spec::Cqe& cqe) const {
+  // A callback may register or remove callbacks, and close or drop Controller objects.
+  std::vector<nb::object> alive;
+  for (Controller* const listener : event_listeners) alive.push_back(nb::find(listener));
+  for (const nb::object& listener : alive) {
+    if (listener.is_valid()) nb::inst_ptr<Controller>(listener)->call_aer_callback(cqe);
+  }
 }
 
 void OpenController::forget_data() noexcept {

@@ -17,6 +17,7 @@
 #include "driver/controller.h"
 #include "pcie/embedded/slot.h"
 #include "pcie/function.h"
+#include "spec/command.h"
 #include "verify/integrity.h"
 
 namespace pynvme::bindings {
@@ -31,10 +32,19 @@ class DeviceUser {
   virtual void end_use() noexcept = 0;
   // The queue that the script itself sends to; null for workers.
   virtual driver::CommandQueue* script_queue() { return nullptr; }
+  // Of the Controller object that it was made with.
+  uint64_t session() const { return session_; }
+
+ protected:
+  explicit DeviceUser(uint64_t session) : session_(session) {}
+
+ private:
+  const uint64_t session_;
 };
 
-class OpenDevice {
+class OpenDevice : public std::enable_shared_from_this<OpenDevice> {
  public:
+  // The one that is open already, when the name says the same device.
   static std::shared_ptr<OpenDevice> open(const std::string& address);
   ~OpenDevice();
 
@@ -43,20 +53,49 @@ class OpenDevice {
   std::shared_ptr<pcie::Function> shared_function() const;
   const std::string& address() const { return address_; }
   // The controller on it, made when there is none.
-  std::shared_ptr<OpenController> controller(const std::shared_ptr<OpenDevice>& self);
-  std::shared_ptr<OpenController> controller_if_any() const { return controller_.lock(); }
+  std::shared_ptr<OpenController> controller();
+  // The one that is open; null when there is none.
+  std::shared_ptr<OpenController> controller_if_any() const;
   void close() noexcept;
 
   // At interpreter exit: everything that is still open.
   static void close_all() noexcept;
 
  private:
+  friend class DeviceHandle;
   explicit OpenDevice(const std::string& address);
+  bool still_there() const;
 
   std::string address_;
   std::shared_ptr<pcie::EmbeddedSlot> slot_;  // of a script's own SSD: it stays in while it is open
+  uint32_t plugs_ = 0;                        // of the slot, when it was opened
+  uint32_t handles_ = 0;
   std::shared_ptr<pcie::Function> function_;
   std::weak_ptr<OpenController> controller_;
+};
+
+// One opening of a device: an address that a script gave to Pcie() or Controller(), and the objects
+// that were made from it. Closing it closes those; the device goes with its last handle. So two
+// scripts in one process can each open the same device, and neither closes it under the other.
+class DeviceHandle {
+ public:
+  explicit DeviceHandle(const std::string& address);
+  ~DeviceHandle();
+  DeviceHandle(const DeviceHandle&) = delete;
+  DeviceHandle& operator=(const DeviceHandle&) = delete;
+
+  // Throws when closed.
+  const std::shared_ptr<OpenDevice>& device() const;
+  const std::string& address() const { return address_; }
+  void close() noexcept;
+
+  void add(Controller* controller) { controllers_.push_back(controller); }
+  void remove(Controller* controller) noexcept { std::erase(controllers_, controller); }
+
+ private:
+  std::shared_ptr<OpenDevice> device_;  // null: closed
+  std::string address_;
+  std::vector<Controller*> controllers_;
 };
 
 // What the host knows of a namespace; shared by all Namespace objects of one nsid.
@@ -83,6 +122,12 @@ class OpenController {
   const std::shared_ptr<OpenDevice>& device() const { return device_; }
   void close() noexcept;
 
+  // A Controller object begins and ends. The last one that ends by close() closes the controller;
+  // one that is dropped leaves it to its queues.
+  uint64_t begin_session();
+  void end_session() noexcept { --sessions_; }
+  void close_session(uint64_t session) noexcept;
+
   void add(DeviceUser* user) { users_.push_back(user); }
   void remove(DeviceUser* user) noexcept { std::erase(users_, user); }
   const std::vector<DeviceUser*>& users() const { return users_; }
@@ -103,9 +148,11 @@ class OpenController {
 
   // Threads that wait on or reap the admin queue right now.
   uint32_t admin_busy = 0;
-  // Sends of aer() since the last initialisation, those of the driver included.
-  uint32_t aers_sent = 0;
-  Controller* aer_owner = nullptr;
+  // Controller objects with a callback for asynchronous events.
+  std::vector<Controller*> event_listeners;
+  void tell_listeners(const spec::Cqe& cqe) const;
+  // AERs that the driver armed, until a script that sends its own takes them over.
+  uint32_t spare_events = 0;
   bool cleanly_shut_down = false;
 
  private:
@@ -114,6 +161,8 @@ class OpenController {
   std::shared_ptr<OpenDevice> device_;
   std::shared_ptr<driver::Controller> driver_;
   std::vector<DeviceUser*> users_;
+  uint64_t last_session_ = 0;
+  uint32_t sessions_ = 0;
   std::unordered_map<uint32_t, std::weak_ptr<OpenNamespace>> namespaces_;
   std::shared_ptr<std::atomic<uint64_t>> formats_;
 };

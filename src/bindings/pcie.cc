@@ -21,9 +21,8 @@ namespace pynvme::bindings {
 namespace {
 
 [[noreturn]] void throw_index(const Pcie& self, const std::string& what) {
-  throw nb::index_error((what + " is outside of the configuration space of " +
-                         self.device()->address() + ", " +
-                         std::to_string(self.function().config_size()) + " bytes")
+  throw nb::index_error((what + " is outside of the configuration space of " + self.address() +
+                         ", " + std::to_string(self.function().config_size()) + " bytes")
                             .c_str());
 }
 
@@ -75,7 +74,7 @@ uint64_t bar_offset(const Pcie& self, const IntArg& offset, const IntArg& bar) {
   const auto index = static_cast<unsigned>(bar.in("bar", 0, 5));
   const uint64_t size = self.function().bar_size(index);
   if (size == 0) {
-    throw_argument_error(self.device()->address() + " has no memory BAR " + std::to_string(index));
+    throw_argument_error(self.address() + " has no memory BAR " + std::to_string(index));
   }
   const uint64_t at = offset.in("offset", 0, size - 4);
   if (at % 4 != 0)
@@ -89,8 +88,7 @@ void bind_pcie(nb::module_& m) {
   nb::class_<Pcie>(m, "Pcie", nb::is_weak_referenceable(), doc::kPcie)
       .def(nb::init<const std::string&>(), "addr"_a)
       .def(
-          "__init__",
-          [](Pcie* self, const Controller& nvme) { new (self) Pcie(nvme.open().device()); },
+          "__init__", [](Pcie* self, const Controller& nvme) { new (self) Pcie(nvme.handle()); },
           "nvme"_a)
       .def("__getitem__", read_bytes, "slice"_a,
            nb::sig("def __getitem__(self, index: slice, /) -> list[int]"))
@@ -130,9 +128,9 @@ void bind_pcie(nb::module_& m) {
           },
           "offset"_a, "value"_a, "bar"_a = 0, doc::kMemDwordWrite)
       .def_prop_ro(
-          "addr", [](const Pcie& self) { return self.device()->address(); }, doc::kPcieAddr)
+          "addr", [](const Pcie& self) { return self.address(); }, doc::kPcieAddr)
       .def(
-          "close", [](Pcie& self) { self.device()->close(); }, doc::kPcieClose);
+          "close", [](Pcie& self) { self.close(); }, doc::kPcieClose);
 
   // What python/nvme/pcie.py builds on.
   m.def("pcie_config_write",

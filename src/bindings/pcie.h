@@ -11,14 +11,18 @@ namespace pynvme::bindings {
 
 class Pcie {
  public:
-  explicit Pcie(const std::string& address) : device_(OpenDevice::open(address)) {}
-  explicit Pcie(std::shared_ptr<OpenDevice> device) : device_(std::move(device)) {}
+  explicit Pcie(const std::string& address) : handle_(std::make_shared<DeviceHandle>(address)) {}
+  explicit Pcie(std::shared_ptr<DeviceHandle> handle) : handle_(std::move(handle)) {}
 
-  const std::shared_ptr<OpenDevice>& device() const { return device_; }
-  pcie::Function& function() const { return device_->function(); }
+  const std::shared_ptr<DeviceHandle>& handle() const { return handle_; }
+  // Both throw when closed.
+  const std::shared_ptr<OpenDevice>& device() const { return handle_->device(); }
+  pcie::Function& function() const { return device()->function(); }
+  const std::string& address() const { return handle_->address(); }
+  void close() noexcept { handle_->close(); }
 
  private:
-  std::shared_ptr<OpenDevice> device_;
+  std::shared_ptr<DeviceHandle> handle_;
 };
 
 }  // namespace pynvme::bindings

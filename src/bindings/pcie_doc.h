@@ -110,7 +110,8 @@ constexpr char kPcieAddr[] = R"(The address of the device under test, as it was 
 constexpr char kPcieClose[] =
     R"(Give the device up: IOWorkers are stopped, queues deleted, the controller shut down.
 
-Objects made on it raise ArgumentError when they are used afterwards. Closing twice is fine.
+Where another script has the same address open, only what was made on this object ends. Objects made
+on it raise ArgumentError when they are used afterwards. Closing twice is fine.
 
 >>> import nvme as d
 >>> pcie = d.Pcie("sim")

@@ -70,7 +70,8 @@ PyType_Slot slots[] = {{Py_tp_traverse, reinterpret_cast<void*>(traverse)},
 }  // namespace
 
 Qpair::Qpair(const Controller& nvme, const driver::IoQueueOptions& options)
-    : open_(nvme.shared()),
+    : DeviceUser(nvme.session()),
+      open_(nvme.shared()),
       callbacks_(std::make_shared<CallbackList>()),
       queue_(create(nvme, options)),
       sqid_(queue_->pair().id()) {

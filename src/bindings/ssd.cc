@@ -35,7 +35,7 @@ void bind_ssd(nb::module_& m) {
 >>> import nvme as d
 >>> ssd = d.Ssd("01:00.0", capacity="1GiB")
 >>> ssd.addr
-'01:00.0'
+'0000:01:00.0'
 >>> ssd.unplug()
 )")
       .def_prop_ro(

@@ -17,6 +17,10 @@
 namespace pynvme::driver {
 namespace {
 
+// By then a device has refused an AER that it does not take (NVMe Base 2.0 §5.2: too many, or a bad
+// field), or it waits for an event.
+constexpr uint64_t kEventRefusalNs = 500'000'000;
+
 // A wait inside a delivery would hand completions to a script that is not waiting for them.
 thread_local bool delivering = false;
 
@@ -142,8 +146,14 @@ uint16_t CommandQueue::submit_locked(Command&& command, Execution* execution) {
   slot.command = std::move(command);
   slot.execution = execution;
   slot.async_event = admin_ && slot.command.sqe.opcode == spec::admin::kAsyncEventRequest;
+  slot.own_event = slot.async_event && slot.command.own_event;
   slot.counted = execution == nullptr && !slot.async_event;
   if (slot.counted) ++counted_;
+  if (slot.async_event) ++async_events_;
+  if (slot.own_event) {
+    ++own_events_;
+    own_event_sent_ns_ = controller_.clock().now_ns();
+  }
   pair_.submit(slot.command.sqe);
   // One tail doorbell has to announce both halves of a fused operation (NVMe Base 2.0 §3.4.2), so
   // the first one waits for the next command, or for wait().
@@ -199,6 +209,8 @@ void CommandQueue::reap_locked() {
 void CommandQueue::finish_locked(uint16_t cid, spec::Cqe cqe, uint64_t latency_ns) {
   Slot& slot = slots_[cid];
   if (slot.command.hook != nullptr) slot.command.hook->on_complete(slot.command, cqe);
+  if (slot.async_event) --async_events_;
+  if (slot.own_event) --own_events_;
   if (slot.async_event && cqe.ok()) {
     rearm_.push_back(
         {.sqe = slot.command.sqe, .data = {}, .context = slot.command.context, .hook = nullptr});
@@ -224,7 +236,7 @@ Finished& CommandQueue::push_ready(Slot& slot, uint16_t cid, const spec::Cqe& cq
   finished.cqe = cqe;
   finished.sqid = pair_.id();
   finished.cid = cid;
-  finished.async_event = slot.async_event;
+  finished.async_event = slot.async_event && (cqe.ok() || !slot.own_event);
   finished.latency_ns = latency_ns;
   finished.context = std::move(slot.command.context);
   finished.keep_alive = std::move(slot.command.data.keep_alive);
@@ -308,7 +320,7 @@ uint32_t CommandQueue::wait(uint32_t expected, Delivery& delivery) {
       if (!taken && enough) return cdw0;
       if (!taken) {
         throw_if_dead();
-        if (counted_ == 0) {
+        if (counted_ == 0 && !may_refuse_event()) {
           throw CommandTimeout(title() + ": waiting for " + std::to_string(expected) +
                                " completions, but after " + std::to_string(counted) +
                                " nothing is outstanding that could complete");
@@ -394,6 +406,15 @@ uint32_t CommandQueue::undelivered() {
   return static_cast<uint32_t>(ready_.size() - ready_head_);
 }
 
+uint32_t CommandQueue::async_events() {
+  const Guard guard(*this);
+  return async_events_;
+}
+
+bool CommandQueue::may_refuse_event() const {
+  return own_events_ != 0 && controller_.clock().now_ns() - own_event_sent_ns_ < kEventRefusalNs;
+}
+
 std::vector<std::shared_ptr<void>> CommandQueue::drop_all() {
   std::vector<std::shared_ptr<void>> buffers;
   const Guard guard(*this);
@@ -426,7 +447,7 @@ std::vector<std::shared_ptr<void>> CommandQueue::drop_all() {
   ready_head_ = 0;
   for (auto& command : garbage_) buffers.push_back(std::make_shared<Command>(std::move(command)));
   garbage_.clear();
-  counted_ = 0;
+  counted_ = async_events_ = own_events_ = 0;
   return buffers;
 }
 

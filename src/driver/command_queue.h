@@ -48,6 +48,8 @@ struct Command {
   std::shared_ptr<void> context;         // handed back in Finished: the script's callback
   std::shared_ptr<CompletionHook> hook;  // may be null
   uint64_t hook_value = 0;               // for the hook's own use
+  // An AER that a script sent: an error that it comes back with is a completion like any other.
+  bool own_event = false;
 };
 
 // A command that is over.
@@ -76,7 +78,8 @@ class Delivery {
 class CommandQueue {
  public:
   // The admin queue: reaped only after an interrupt on vector 0 while interrupts are on; its AERs
-  // are not counted, do not time out and are sent again when they succeed. The controller owns it.
+  // are not counted, do not time out and are sent again when they succeed, by then as the driver's
+  // own. The controller owns it.
   CommandQueue(Controller& controller, QueuePair& pair);
   // An IO queue; removes it from the device when it goes.
   explicit CommandQueue(std::shared_ptr<IoQueuePair> io);
@@ -90,7 +93,8 @@ class CommandQueue {
 
   // Delivers until `expected` completions (AERs come on top), and returns cdw0 of the last one
   // counted. Throws InvalidArgument inside a callback or while another thread waits on this queue;
-  // CommandTimeout at once when nothing that could complete is outstanding; DeviceGone,
+  // CommandTimeout at once when nothing that could complete is outstanding (an AER that a script
+  // just sent could, in error); DeviceGone,
   // ControllerFatal, QueueDead; and whatever deliver() or the controller's idle hook throws.
   uint32_t wait(uint32_t expected, Delivery& delivery);
 
@@ -106,6 +110,7 @@ class CommandQueue {
   uint32_t outstanding();                                         // AERs not counted
   uint32_t room();                                                // commands that fit right now
   uint32_t undelivered();                                         // reaped, for wait() to deliver
+  uint32_t async_events();                                        // AERs at the device
   uint16_t latest_cid() const { return latest_cid_; }             // sent last by send()
   uint64_t latest_latency_ns() const { return latest_latency_; }  // delivered last
   QueuePair& pair() { return pair_; }
@@ -124,6 +129,7 @@ class CommandQueue {
     Execution* execution = nullptr;
     bool counted = false;
     bool async_event = false;
+    bool own_event = false;
   };
   class Guard;
   class Waiting;
@@ -137,6 +143,7 @@ class CommandQueue {
   void give_up_locked(uint16_t cid, uint64_t latency_ns);
   void rearm_locked();
   Finished& push_ready(Slot& slot, uint16_t cid, const spec::Cqe& cqe, uint64_t latency_ns);
+  bool may_refuse_event() const;
   bool take_ready(bool only_async, Finished* out);
   void throw_if_dead() const;
   std::string title() const;
@@ -155,6 +162,9 @@ class CommandQueue {
   // What to destroy when the lock is released: destructors of buffers may need the GIL.
   std::vector<Command> garbage_;
   uint32_t counted_ = 0;  // outstanding and waited for by wait()
+  uint32_t async_events_ = 0;
+  uint32_t own_events_ = 0;         // those of them that a script sent
+  uint64_t own_event_sent_ns_ = 0;  // the last of those
   uint64_t interrupts_handled_ = 0;
   std::thread::id waiting_{};
   std::atomic<uint16_t> latest_cid_{0};

@@ -262,16 +262,6 @@ def test_wrong_addresses():
         d.Controller(b"0a:00.0")
 
 
-def test_second_open_is_refused_and_close_frees(ssd):
-    nvme0 = d.Controller(ssd)
-    with pytest.raises(d.NvmeEnumerateError):
-        d.Controller(ssd)
-    nvme0.close()
-    d.Controller(ssd).close()
-    with pytest.raises(AssertionError, match="closed"):
-        nvme0.identify()
-
-
 def test_objects_in_any_order(ssd):
     for order in range(6):
         nvme0 = d.Controller(ssd)

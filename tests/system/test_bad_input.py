@@ -130,22 +130,7 @@ def test_capacity_as_vendors_count(connect):
     assert d.Namespace(nvme0).capacity == 10**9 // 4096
 
 
-# --- opening a device twice -----------------------------------------------------------------------
-
-
-def test_second_open(drive, nvme0, system):
-    address = nvme0.addr
-    text = f"{address} is open already: use the object that holds it"
-    for opener in (d.Controller, d.Pcie):
-        for name in (drive, address, address.removeprefix("0000:").encode()):
-            with pytest.raises(d.NvmeEnumerateError) as caught:
-                opener(name)
-            assert text_of(caught).startswith(text)
-    system.assert_clean(nvme0)  # the first one has not noticed
-    nvme0.close()
-    again = d.Controller(drive)
-    system.assert_clean(again)
-    again.close()
+# --- a slot that is taken -------------------------------------------------------------------------
 
 
 def test_ssd_at_an_address_that_is_taken(drive):

@@ -5,21 +5,31 @@
 A new row goes into the file of its command in status_table/; its `__init__.py` joins them."""
 
 import pytest
-from status_table import ROWS
+from status_table import ROWS, io
 from status_table.host import Host
 
 import nvme as d
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-def test_status(row):
-    ssd = d.Ssd(**{"capacity": "1GiB", "latency": 0} | row.ssd)
+def check(row, **config):
+    ssd = d.Ssd(**{"capacity": "1GiB"} | config | row.ssd)
     host = Host(ssd)
     try:
         row.check(host)
     finally:
         host.close()
         ssd.unplug()
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
+def test_status(row):
+    check(row, latency=0)
+
+
+@pytest.mark.parametrize("row", io.ROWS, ids=lambda row: row.id)
+def test_status_with_the_latency_model(row):
+    """IO commands take another way through the SSD then."""
+    check(row, latency=1)
 
 
 def test_the_table_is_whole():

@@ -103,6 +103,13 @@ LOG_ROWS = [
             {"lpo": 0},
             {"numdl": 0},
         ),
+        (
+            {"numdl": 0x8000},
+            Status.INVALID_FIELD,
+            "§5.17.2.1: > MDTS",
+            {"numdl": 0x7FFF},
+            {"pages": 33},
+        ),
         ({"nsid": 1}, Status.INVALID_FIELD, "§5.16.1.3: not per namespace", {"nsid": 0}, {}),
         ({"nsid": 0xFFFE}, Status.INVALID_FIELD, "§5.16.1.3: not per namespace", {}, {}),
         ({"prp1_offset": 1}, Status.PRP_OFFSET_INVALID, "§4.1.1: dword aligned", {}, {}),
@@ -160,7 +167,27 @@ EVENT_ROWS = [
     for aerl in (0, 3, 7)
 ]
 
+ADDRESS_ROWS = [
+    Row(command, wrong, Status.DATA_TRANSFER_ERROR, "Base 2.0 §3.3.3.2.1.1 04h", dnr=None)
+    for command in (IDENTIFY, GET_LOG)
+    for wrong in ({"prp1": 0}, {"prp1": 0x1000}, {"prp1": 1 << 51})
+]
+
 VERSION_2_ROWS = [
+    *(
+        Row(
+            IDENTIFY,
+            {"csi": csi},
+            Status.INVALID_FIELD,
+            "Base 2.0 §5.17.1: I/O command set not supported",
+            given={"cns": cns, "nsid": nsid},
+            right={"csi": 0},
+            ssd={"version": "2.0"},
+            note=f"{cns=}",
+        )
+        for cns, nsid in ((0x05, 1), (0x06, 0), (0x07, 0))
+        for csi in (0x03, 0x30, 0xFF)
+    ),
     Row(
         GET_LOG,
         {"ot": 1},
@@ -170,4 +197,12 @@ VERSION_2_ROWS = [
     ),
 ]
 
-ROWS = [*VERSION_2_ROWS, *IDENTIFY_ROWS, *LOG_ROWS, *FORMAT_ROWS, *CDW0_ROWS, *EVENT_ROWS]
+ROWS = [
+    *ADDRESS_ROWS,
+    *VERSION_2_ROWS,
+    *IDENTIFY_ROWS,
+    *LOG_ROWS,
+    *FORMAT_ROWS,
+    *CDW0_ROWS,
+    *EVENT_ROWS,
+]

@@ -75,6 +75,23 @@ GET_ROWS = [
         )
         for fid in KNOWN
     ),
+    *(
+        Row(
+            GET,
+            {"cdw11": cdw11},
+            Status.INVALID_FIELD,
+            f"Base 2.0 §5.27.1: {why}",
+            given={"fid": fid},
+            right={"cdw11": 0},
+            note=f"{fid=}",
+        )
+        for fid, cdw11, why in (
+            (4, 0xE << 16, "reserved TMPSEL"),
+            (4, 2 << 20, "reserved THSEL"),
+            (9, 0x7FF, "IV > vectors"),
+            (9, 0xFFFF, "IV > vectors"),
+        )
+    ),
     Row(
         GET,
         {"fuse": 1},

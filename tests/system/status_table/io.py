@@ -11,6 +11,7 @@ MDTS_LBAS = 256
 LBA_FIELDS = {
     "slba": (10, 63, 0),
     "nlb": (12, 15, 0),
+    "dtype": (12, 23, 20),
     "deac": (12, 25, 25),
     "prinfo": (12, 29, 26),
     "fua": (12, 30, 30),
@@ -95,6 +96,39 @@ SIZE_ROWS = [
     )
     for command in WITH_DATA
     for nlb in (MDTS_LBAS, 0xFFFF)
+]
+
+DIRECTIVE_ROWS = [
+    Row(
+        WRITE,
+        {"dtype": dtype},
+        Status.INVALID_FIELD,
+        "NVM 1.0 §3.2.6, Base 2.0 §8.7: not a directive that is enabled",
+        right={"dtype": 0},
+    )
+    for dtype in (1, 2, 0xF)
+]
+
+# Nothing of the host's lies at these addresses.
+NOWHERE = (0, 0x1000, 1 << 51)
+NOWHERE_ROWS = [
+    Row(
+        command,
+        wrong,
+        Status.DATA_TRANSFER_ERROR,
+        "Base 2.0 §3.3.3.2.1.1 04h: not memory of the host",
+        dnr=None,
+        given=given,
+        note=f"pages={given.get('pages', 1)}",
+    )
+    for command in (*WITH_DATA, DSM)
+    for given, wrongs in (
+        ({}, [{"prp1": address} for address in NOWHERE]),
+        ({"pages": 2, "nlb": 15}, [{"prp2": address} for address in NOWHERE]),
+        ({"pages": 4, "nlb": 31}, [{"prp2": 1 << 51}, {"prp_list": {2: 0}}]),
+    )
+    for wrong in wrongs
+    if command is not DSM or not given
 ]
 
 TWO, LIST = {"pages": 2, "nlb": 15}, {"pages": 4, "nlb": 31}
@@ -196,6 +230,16 @@ FUSED_ROWS = [
         dnr=None,
     ),
     Row(
+        COMPARE,
+        {"nlb": 8},
+        Status.ATOMIC_WRITE_UNIT_EXCEEDED,
+        "NVM 1.0 §2.1.4.2: > ACWU",
+        given={"fuse": 1, "pages": 2},
+        then=((WRITE(fuse=2, nlb=8, pages=2), Status.ATOMIC_WRITE_UNIT_EXCEEDED),),
+        right=None,
+        dnr=None,
+    ),
+    Row(
         WRITE,
         {"fuse": 1},
         Status.INVALID_FIELD,
@@ -273,6 +317,8 @@ ROWS = [
     *NAMESPACE_ROWS,
     *CDW0_ROWS,
     *SIZE_ROWS,
+    *DIRECTIVE_ROWS,
+    *NOWHERE_ROWS,
     *POINTER_ROWS,
     *FUSED_ROWS,
     *DATA_ROWS,

@@ -7,6 +7,8 @@ Between the lines `<!-- reference NAME -->` and `<!-- end of reference -->` of a
     fixtures                the fixtures of the pytest plugin
     status                  status codes, as the driver names them
     sim                     keys of an embedded SSD
+    commands, features, logs
+                            what the embedded SSD answers
 
 `python tools/reference.py` writes them anew; with --check it changes nothing and fails when a page
 is out of date. It needs the built module on PYTHONPATH.
@@ -23,33 +25,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import reference_tables
+
 ROOT = Path(__file__).resolve().parents[1]
 PART = re.compile(r"<!-- reference (?P<name>[\w.]+) -->\n.*?<!-- end of reference -->", re.DOTALL)
 OPERATORS = ("__getitem__", "__setitem__")
-
-# What the code does not say about a key of an embedded SSD: its default and what it is for.
-SIM_KEYS = {
-    "capacity": ("256GB", "capacity, shared out evenly to the namespaces"),
-    "lba": ("512", "bytes of an LBA, the format it leaves the factory with"),
-    "queues": ("16", "IO queue pairs"),
-    "mqes": ("1023", "largest queue, 0-based, as in CAP.MQES"),
-    "mdts": ("128KiB", "largest data transfer"),
-    "namespaces": ("1", "namespaces"),
-    "cache": ("64MiB", "volatile write cache"),
-    "latency": ("1", "factor of the latency model; with 0 every command is done at once"),
-    "seed": ("1", "seed of its random choices, latency jitter for example"),
-    "file": ("", "file that keeps the data; without it they go with the device"),
-    "model": ("pynvme embedded SSD", "Model Number"),
-    "serial": ("PYNVME0001", "Serial Number"),
-    "firmware": ("1.0", "Firmware Revision"),
-    "elpe": ("63", "entries of the Error Information log, 0-based"),
-    "aerl": ("3", "Asynchronous Event Request Limit, 0-based"),
-    "acl": ("7", "Abort Command Limit, 0-based"),
-    "version": ("1.4", "NVMe version in the VS register"),
-    "ready_ms": ("0", "milliseconds from CC.EN = 1 to CSTS.RDY = 1"),
-    "timeout": ("20", "CAP.TO, in units of 500 ms"),
-    "dstrd": ("0", "doorbell stride: 4 << dstrd bytes between doorbells, as in CAP.DSTRD"),
-}  # fmt: skip
 
 
 # --- docstrings to Markdown -----------------------------------------------------------------------
@@ -181,69 +161,12 @@ def class_reference(name: str) -> list[str]:
     return out
 
 
-# --- tables ---------------------------------------------------------------------------------------
-
-
-def table(columns: list[str], rows: list[list[str]]) -> list[str]:
-    lines = [columns, ["---"] * len(columns), *rows]
-    return ["| " + " | ".join(line).replace("|  |", "| |") + " |" for line in lines] + [""]
-
-
-def fixtures() -> list[str]:
-    plugin = importlib.import_module("nvme.plugin")
-    rows = []
-    for name, value in vars(plugin).items():
-        if type(value).__name__ != "FixtureFunctionDefinition":
-            continue
-        scope = value._fixture_function_marker.scope
-        rows.append([f"`{name}`", scope, escaped(inspect.cleandoc(value.__doc__ or ""))])
-    return table(["fixture", "made for each", "what"], rows)
-
-
-def status() -> list[str]:
-    """From the C++ tables of src/spec."""
-    header = (ROOT / "src/spec/status.h").read_text()
-    codes = {name: int(code, 16) for name, code in re.findall(r"(k\w+) = (0x\w+);", header)}
-    types = {"generic": 0, "command_specific": 1, "media": 2, "path": 3}
-    source = (ROOT / "src/spec/status.cc").read_text()
-    rows = []
-    for kind, sct in types.items():
-        body = source[source.index(f"{kind}_text(uint8_t code)") :]
-        body = body[: body.index("default:")]
-        found = re.findall(r"sc::(k\w+):\s*return \"([^\"]*)\"", body)
-        rows += [[f"`{sct:02x}/{codes[name]:02x}`", text] for name, text in found]
-    rows.append([f"`07/{codes['kDataVerifyMismatch']:02x}`", "Data Verify Mismatch"])
-    return table(["status", "name"], sorted(rows))
-
-
-def sim() -> list[str]:
-    nvme: Any = importlib.import_module("nvme")
-
-    def refusal(key: str, value: str) -> str:
-        try:
-            nvme.Ssd(**{key: value})
-        except ValueError as error:
-            return str(error)
-        raise AssertionError(f"{key}={value!r} is taken")
-
-    keys = refusal("no_such_key", "1").split("the keys are ")[1].split(", ")
-    rows = []
-    for key in keys:
-        if key not in SIM_KEYS:
-            raise SystemExit(f"tools/reference.py: say in SIM_KEYS what {key!r} is for")
-        default, what = SIM_KEYS[key]
-        bad = "" if key in ("file", "model", "serial", "firmware") else "?"
-        values = refusal(key, bad).split("; give ")[1]
-        rows.append([f"`{key}`", escaped(values), f"`{default}`" if default else "none", what])
-    return table(["key", "values", "default", "what"], rows)
-
-
 # --- pages ----------------------------------------------------------------------------------------
 
 
 def part(name: str) -> str:
-    makers = {"fixtures": fixtures, "status": status, "sim": sim}
-    lines = makers[name]() if name in makers else class_reference(name)
+    maker = getattr(reference_tables, name, None)
+    lines = maker() if maker else class_reference(name)
     text = re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).strip("\n")
     return f"<!-- reference {name} -->\n\n{text}\n\n<!-- end of reference -->"
 

@@ -104,8 +104,8 @@ class IOWorker(_core.IOWorker):
     def start(self) -> IOWorker:
         """Create the queue and start the thread. Returns self.
 
-        QpairCreationError when the device has no queue left, ArgumentError when it was started
-        before.
+        ArgumentError when it was started before or is closed. A worker that cannot be started, for
+        example because the device has no queue left, says so when it is closed: `error` is -1.
 
         >>> import nvme as d
         >>> nvme0 = d.Controller("sim")

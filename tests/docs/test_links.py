@@ -1,12 +1,9 @@
 """Links between pages lead somewhere, every page is in the index, and pictures are small."""
 
 import re
-import sys
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from doc_pages import ROOT
 
 DOCS = ROOT / "docs"

@@ -10,8 +10,6 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
 from doc_pages import PAGES, ROOT, blocks, output_of, without_figures
 
 BLOCKS = [block for page in PAGES for block in blocks(page)]

@@ -1,20 +1,12 @@
 """Tables of the pages say what the code says."""
 
 import builtins
-import importlib.util
-import sys
-from pathlib import Path
 
 import pytest
-
-import nvme as d
-
-sys.path.insert(0, str(Path(__file__).parent))
 from doc_pages import ROOT
 
-spec = importlib.util.spec_from_file_location("reference", ROOT / "tools/reference.py")
-reference = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(reference)
+import nvme as d
+import reference
 
 ERRORS = (ROOT / "docs/errors-and-warnings.md").read_text()
 SOURCES = "".join(

@@ -4,12 +4,13 @@ import doctest
 import importlib
 import inspect
 import re
+from pathlib import Path
 
 import pytest
 
 import nvme as d
 import psd
-from nvme import plugin, report
+from nvme import _core, plugin, report
 
 # Modules that scripts do not import, with examples all the same.
 INNER = ("callbacks", "errors", "hexdump", "ioworker", "seeding")
@@ -68,9 +69,10 @@ EXAMPLES = {
 def _text(value):
     """The docstring without the signatures that nanobind puts above it."""
     doc = value.__doc__ or ""
-    signature = re.compile(r"\w+\(.*\)( -> .*)?\n?")
+    signature = re.compile(r"\w+\(.*\)( -> .*)?\n*")
     while (match := signature.match(doc)) is not None:
         doc = doc[match.end() :]
+    doc = re.sub(r"^Overloaded function\.\s+(\d+\. ``.*``\s+)+", "", doc)
     return inspect.cleandoc(doc)
 
 
@@ -131,3 +133,15 @@ def test_the_overview_names_every_public_name():
     """help(nvme) begins with it."""
     for name in d.__all__:
         assert re.search(rf"\b{name}\b", d.__doc__), f"help(nvme) does not mention {name}"
+
+
+def test_the_stub_has_the_docstrings():
+    """Editors show the stub's."""
+    stub = Path(_core.__file__).with_name("_core.pyi")
+    if not stub.exists():
+        pytest.skip("a sanitizer's build has no stub")
+    text = " ".join(stub.read_text().split())
+    for name in ("Buffer", "Controller", "Namespace", "Pcie", "Qpair"):
+        for member, value in _members(getattr(_core, name)):
+            first = _text(value).splitlines()[0].replace("\\", "\\\\")
+            assert " ".join(first.split()) in text, f"{name}.{member}"

@@ -237,9 +237,11 @@ Args:
 The driver sends the first requests when it initialises the controller and sends each again when it
 has completed, so the callback is mostly what this is for. It takes over one of the driver's where the
 controller takes no more (AERL, Identify Controller byte 259, 0-based). aer() without cb always sends
-a request; one too many comes back with status 01/05, and counts in waitdone(). Every event is also a warning, `AER
-notification is triggered: 0x...` with cdw0: the type is in bits 2:0, the information in bits 15:8, the
-log page to read in bits 23:16. The event stays masked until that log page was read.
+a request; one too many comes back with status 01/05, and counts in waitdone().
+
+Every event is also a warning, `AER notification is triggered: 0x...` with cdw0: the type is in bits
+2:0, the information in bits 15:8, the log page to read in bits 23:16. The event stays masked until
+that log page was read.
 
 >>> import warnings
 >>> import nvme as d

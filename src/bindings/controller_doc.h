@@ -180,8 +180,8 @@ constexpr char kControllerClose[] =
 
 The device is closed as well where the Controller was made from an address; a Pcie that it was made
 from stays open. Where another Controller object has the same device open, only what was made with
-this one ends. Objects made on it raise ArgumentError when they are used afterwards. Closing twice is fine, and so is
-not closing at all: the last reference, or the end of the interpreter, does it.
+this one ends. Objects made on it raise ArgumentError when they are used afterwards. Closing twice is
+fine, and so is not closing at all: the last reference, or the end of the interpreter, does it.
 
 >>> import nvme as d
 >>> nvme0 = d.Controller("sim")

@@ -217,6 +217,29 @@ inline constexpr uint8_t kResultUnused = 0xF;
 inline constexpr uint8_t kValidNsid = 1u << 0;
 }  // namespace self_test
 
+// LID 07h and 08h: blocks of 512 bytes follow. The generation number of a host-initiated log is
+// there since NVMe Base 2.0.
+struct TelemetryHeader {
+  uint8_t lid;
+  uint8_t reserved1[4];
+  uint8_t ieee[3];
+  uint16_t last_block[3];  // of Data Areas 1 to 3
+  uint8_t reserved14[2];
+  uint32_t last_block_4;
+  uint8_t reserved20[361];
+  uint8_t host_generation;
+  uint8_t controller_available;
+  uint8_t controller_generation;
+  uint8_t reason[128];  // Reason Identifier
+};
+static_assert(kIsWire<TelemetryHeader> && sizeof(TelemetryHeader) == 512);
+static_assert(offsetof(TelemetryHeader, last_block) == 8 &&
+              offsetof(TelemetryHeader, last_block_4) == 16 &&
+              offsetof(TelemetryHeader, host_generation) == 381 &&
+              offsetof(TelemetryHeader, controller_available) == 382 &&
+              offsetof(TelemetryHeader, reason) == 384);
+inline constexpr uint8_t kTelemetryCreate = 1u << 0;  // LSP
+
 // LID 12h: a FID Supported and Effects dword a feature.
 struct FeatureIdentifiersEffects {
   uint32_t fis[256];

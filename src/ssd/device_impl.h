@@ -16,6 +16,7 @@
 #include "ssd/admin/features.h"
 #include "ssd/admin/firmware.h"
 #include "ssd/admin/maintenance.h"
+#include "ssd/admin/persistent_events.h"
 #include "ssd/config.h"
 #include "ssd/device.h"
 #include "ssd/frontend/engine.h"
@@ -25,6 +26,7 @@
 #include "ssd/frontend/pci_space.h"
 #include "ssd/frontend/queues.h"
 #include "ssd/frontend/registers.h"
+#include "ssd/media/state_file.h"
 #include "ssd/model/health.h"
 #include "ssd/model/power.h"
 #include "ssd/model/smart.h"
@@ -77,6 +79,9 @@ struct PersistentPart {
 inline constexpr PersistentPart kPersistentSmart{0, 256};
 inline constexpr PersistentPart kPersistentMaintenance{256, 1024};
 
+// And of the 64 KiB beside the media (StateFile).
+inline constexpr PersistentPart kStateEvents{0, 48 << 10};
+
 struct Device::Impl {
   Impl(const Config& with, const base::Clock& by);
   ~Impl();
@@ -111,6 +116,7 @@ struct Device::Impl {
   std::mutex control_;
   HostPort* host_ = nullptr;
   bool powered_ = true;
+  bool power_on_ = true;              // and not enabled since
   uint64_t ready_at_ns_ = kNever;     // CC.EN was set: CSTS.RDY follows
   uint64_t shutdown_at_ns_ = kNever;  // CC.SHN was set: CSTS.SHST follows
 
@@ -131,6 +137,8 @@ struct Device::Impl {
   Power power_;
   Timing timing_;
   Parts parts_;
+  StateFile state_;
+  PersistentEvents persistent_events_;
   Maintenance maintenance_;
   Nvm nvm_;
   Admin admin_;

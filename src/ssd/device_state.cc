@@ -31,9 +31,11 @@ Device::Impl::Impl(const Config& with, const base::Clock& by)
       events_(config.aerl, queues_, clock),
       health_(smart_, thermal_, events_),
       timing_(config.latency_scale, config.seed),
-      parts_{config,       clock,       memory_,   interrupts_, registers_, queues_,
-             outstanding_, namespaces_, features_, firmware_,   events_,    error_log_,
-             health_,      power_,      timing_,   maintenance_},
+      parts_{config,       clock,       memory_,   interrupts_,  registers_,        queues_,
+             outstanding_, namespaces_, features_, firmware_,    events_,           error_log_,
+             health_,      power_,      timing_,   maintenance_, persistent_events_},
+      state_(config.file),
+      persistent_events_(state_.part(kStateEvents.offset, kStateEvents.bytes), features_),
       maintenance_(parts_, persistent_part(kPersistentMaintenance)),
       nvm_(parts_),
       admin_(parts_),
@@ -126,6 +128,7 @@ void Device::Impl::enable() {
   engine_.start(static_cast<spec::Ams>(registers_.cc().ams()) == spec::Ams::kWrrUrgent);
   ready_at_ns_ = now() + config.ready_ms * 1'000'000ULL;
   smart_.set_shut_down(false);
+  admin_.log_power_on_or_reset(std::exchange(power_on_, false), now());
 }
 
 void Device::Impl::start_shutdown() {
@@ -181,6 +184,7 @@ void Device::power_on() {
   impl.reset_function(PciSpace::Reset::kPowerOn);
   impl.registers_.power_on();
   impl.powered_ = true;
+  impl.power_on_ = true;
 }
 
 }  // namespace pynvme::ssd

@@ -17,6 +17,7 @@ class Interrupts;
 class Maintenance;
 class Namespaces;
 class Outstanding;
+class PersistentEvents;
 class Power;
 class Queues;
 class Registers;
@@ -39,6 +40,7 @@ struct Parts {
   Power& power;
   Timing& timing;
   Maintenance& maintenance;
+  PersistentEvents& persistent_events;
 };
 
 }  // namespace pynvme::ssd

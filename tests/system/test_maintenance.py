@@ -243,3 +243,79 @@ def test_keep_alive_expires(nvme0, warned):
     assert nvme0[0x1C] == 1
     assert nvme0.getfeatures(0x0F).waitdone() == 0
     assert warned() == []
+
+
+ESTABLISH, READ, RELEASE = 1 << 8, 0 << 8, 2 << 8  # LSP of the Persistent Event log
+
+
+def events_of(nvme0):
+    """(type, data) of the Persistent Event log, the newest first."""
+    header = log_page(nvme0, 0x0D | ESTABLISH)
+    log = log_page(nvme0, 0x0D | READ, header.data(15, 8) + 3 & ~3)
+    nvme0.getlogpage(0x0D | RELEASE, header, 512).waitdone()
+    found, at = [], 512
+    for _ in range(header.data(7, 4)):
+        size = log.data(at + 23, at + 22)
+        found.append((log[at], bytes(log[at + 24 : at + 24 + size])))
+        at += 24 + size
+    return found
+
+
+def test_persistent_events(nvme0, subsystem, warned):
+    assert [kind for kind, _ in events_of(nvme0)] == [0x01, 0x04]
+    nvme0.format().waitdone()
+    nvme0.reset()
+    subsystem.power_cycle(sec=0)
+    nvme0.reset()
+    kinds = [kind for kind, _ in events_of(nvme0)]
+    assert kinds[-4:] == [0x08, 0x07, 0x01, 0x04]
+    assert kinds.count(0x01) == 2, "a SMART snapshot for each time it got power"
+    assert kinds.count(0x04) >= 3
+    assert warned() == []
+    nvme0.getlogpage(0x0D, d.Buffer(512), 512).waitdone()
+    assert warned() == ["ERROR status: 00/0c"], "no reporting context"
+
+
+def test_persistent_events_outlive_the_process(system, tmp_path):
+    dut = f"sim:capacity=64MiB,latency=0,file={tmp_path / 'media'}"
+    code = """
+        import sys, nvme as d
+        nvme0, header = d.Controller(sys.argv[1]), d.Buffer(512)
+        nvme0.getlogpage(0x10D, header, 512).waitdone()
+        print(header.data(7, 4))
+        nvme0.setfeatures(0x0E, buf=d.Buffer(8)).waitdone()
+    """
+    counts = [int(system.script(code, dut)[1]) for _ in range(3)]
+    # Each run adds the power on, its SMART snapshot, and the change of the timestamp.
+    assert counts[1] - counts[0] >= 3
+    assert counts[2] - counts[1] == counts[1] - counts[0]
+
+
+def test_telemetry(nvme0, aer, warned):
+    create = 1 << 8
+    log = log_page(nvme0, 0x07)
+    assert log.data(13, 12) == 0, "no capture yet"
+    log = log_page(nvme0, 0x07 | create)
+    last = [log.data(at + 1, at) for at in (8, 10, 12)]
+    assert 0 < last[0] < last[1] < last[2]
+    whole = log_page(nvme0, 0x07, (last[2] + 1) * 512)
+    assert whole[:512] == log[:512]
+    assert whole.data(514, 513) == log_page(nvme0, 2).data(2, 1), "area 1 begins with SMART"
+    assert log_page(nvme0, 0x07 | create)[381] == log[381] + 1
+    assert warned() == []
+    nvme0.getlogpage(0x07, log, 512, offset=4).waitdone()
+    assert warned() == ["ERROR status: 00/02"]
+
+
+def test_controller_telemetry_after_a_failure(nvme0):
+    events = []
+    nvme0.aer(cb=lambda cdw0, status1: events.append(cdw0))
+    nvme0.setfeatures(0x0F, cdw11=100).waitdone()
+    end = time.monotonic() + 10
+    while nvme0[0x1C] == 1:
+        assert time.monotonic() < end
+        time.sleep(0.01)
+    nvme0.reset()
+    log = log_page(nvme0, 0x08 | 1 << 15)
+    assert (log[382], log[383]) == (1, 1)
+    assert bytes(log[384:408]) == b"Keep Alive Timer expired"

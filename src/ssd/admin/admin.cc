@@ -5,6 +5,7 @@
 #include "ssd/admin/events.h"
 #include "ssd/admin/firmware.h"
 #include "ssd/admin/maintenance.h"
+#include "ssd/admin/persistent_events.h"
 #include "ssd/model/power.h"
 #include "ssd/model/timing.h"
 
@@ -43,6 +44,7 @@ Outcome Admin::execute(const spec::Sqe& sqe, uint64_t now_ns) {
   // No admin command is fused, and over PCIe they use PRPs (NVMe Base 2.0 §3.3.3.1).
   if (sqe.fuse() != spec::Fuse::kNormal || sqe.psdt() != spec::Psdt::kPrp) return kInvalidField;
   parts_.maintenance.advance(now_ns);
+  capture_controller_telemetry(now_ns);
   if (const uint16_t status = parts_.maintenance.admin_status(sqe); status != kSuccess) {
     return status;
   }
@@ -68,7 +70,7 @@ Outcome Admin::execute(const spec::Sqe& sqe, uint64_t now_ns) {
     case admin::kAsyncEventRequest:
       return parts_.events.request(sqe.cid);
     case admin::kFirmwareCommit:
-      return firmware_commit(sqe);
+      return firmware_commit(sqe, now_ns);
     case admin::kFirmwareImageDownload:
       return firmware_download(sqe);
     case admin::kDeviceSelfTest:
@@ -96,6 +98,7 @@ Outcome Admin::execute(const spec::Sqe& sqe, uint64_t now_ns) {
 void Admin::reset(uint64_t now_ns) {
   parts_.firmware.reset();
   parts_.maintenance.reset(now_ns);
+  parts_.persistent_events.release();
   parts_.features.reset();
   parts_.features.reset_timestamp(now_ns);
   changed_namespaces_.clear();

@@ -5,11 +5,13 @@
 
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "spec/command.h"
 #include "spec/identify.h"
 #include "ssd/admin/features.h"
+#include "ssd/admin/telemetry.h"
 #include "ssd/frontend/prp.h"
 #include "ssd/nvm/namespaces.h"
 #include "ssd/parts.h"
@@ -26,6 +28,8 @@ class Admin {
   Outcome execute(const spec::Sqe& sqe, uint64_t now_ns);
   // A Controller Level Reset.
   void reset(uint64_t now_ns);
+  // For the Persistent Event log: the controller starts, after a reset or with power.
+  void log_power_on_or_reset(bool power_on, uint64_t now_ns);
 
  private:
   // admin_queues.cc
@@ -75,6 +79,16 @@ class Admin {
   Outcome get_log_page(const spec::Sqe& sqe, uint64_t now_ns);
   bool log_page(uint8_t lid, uint64_t now_ns, std::vector<uint8_t>* page) const;
   bool log_page_of_version_2(uint8_t lid, std::vector<uint8_t>* page) const;
+  std::vector<uint8_t> whole_log(uint8_t lid, uint64_t now_ns) const;
+  Telemetry::Areas telemetry_areas(uint64_t now_ns) const;
+  void capture_controller_telemetry(uint64_t now_ns);
+
+  // admin_events.cc
+  Outcome get_persistent_events(const spec::Sqe& sqe, uint64_t offset, uint64_t bytes,
+                                uint64_t now_ns);
+  void log_format(const spec::Sqe& sqe, uint16_t status, uint64_t now_ns);
+  void log_firmware_commit(const spec::Sqe& sqe, const std::string& old_revision, uint16_t status,
+                           uint64_t now_ns);
 
   // admin_format.cc
   Outcome format(const spec::Sqe& sqe, uint64_t now_ns);
@@ -96,7 +110,7 @@ class Admin {
 
   // admin_firmware.cc
   Outcome firmware_download(const spec::Sqe& sqe);
-  Outcome firmware_commit(const spec::Sqe& sqe);
+  Outcome firmware_commit(const spec::Sqe& sqe, uint64_t now_ns);
 
   // Moves `bytes` between the command's data pointer and a buffer. A transfer that is longer ends
   // with zeroes: it is never built in memory, because the host chooses its length.
@@ -110,6 +124,7 @@ class Admin {
   Parts parts_;
   DataPointer data_;
   std::vector<uint32_t> changed_namespaces_;
+  Telemetry telemetry_;
 };
 
 }  // namespace pynvme::ssd

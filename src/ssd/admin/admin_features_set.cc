@@ -1,9 +1,11 @@
 // Set Features: what each feature's value must be (NVMe Base 2.0 §5.27.1). Reserved bits must be
 // zero and reserved codes are refused, so that a host learns of its mistake.
 #include <algorithm>
+#include <bit>
 
 #include "ssd/admin/admin.h"
 #include "ssd/admin/maintenance.h"
+#include "ssd/admin/persistent_events.h"
 #include "ssd/frontend/queues.h"
 #include "ssd/model/health.h"
 #include "ssd/model/power.h"
@@ -17,7 +19,8 @@ constexpr uint8_t kAllSensors = 0xF;      // TMPSEL
 constexpr uint8_t kWorkloadHintLast = 2;  // §8.15.3; 3 to 7 are reserved
 // Critical warnings, and of the notices those that Identify's OAES names.
 constexpr uint32_t kAecKept = 0x1F | spec::AsyncEventConfigFeature::kNamespaceAttribute |
-                              spec::AsyncEventConfigFeature::kFirmwareActivation;
+                              spec::AsyncEventConfigFeature::kFirmwareActivation |
+                              spec::AsyncEventConfigFeature::kTelemetryLog;
 
 // CDW11 bits that mean something.
 uint32_t meaningful_bits(uint8_t fid) {
@@ -124,8 +127,12 @@ Outcome Admin::write_feature(const spec::Sqe& sqe, FeatureValues& values, uint64
     default: {
       spec::Timestamp timestamp;
       const uint16_t status = from_host(sqe, &timestamp, sizeof timestamp);
-      if (status == kSuccess) parts_.features.set_timestamp(timestamp.milliseconds(), now_ns);
-      return status;
+      if (status != kSuccess) return status;
+      const spec::pel::TimestampChange event{
+          std::bit_cast<uint64_t>(parts_.features.timestamp(now_ns)), now_ns / 1'000'000};
+      parts_.features.set_timestamp(timestamp.milliseconds(), now_ns);
+      parts_.persistent_events.add(spec::pel::Type::kTimestampChange, event, now_ns);
+      return kSuccess;
     }
   }
 }

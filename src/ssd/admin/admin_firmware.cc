@@ -20,10 +20,12 @@ Outcome Admin::firmware_download(const spec::Sqe& sqe) {
   return parts_.firmware.download(offset, std::move(piece));
 }
 
-Outcome Admin::firmware_commit(const spec::Sqe& sqe) {
+Outcome Admin::firmware_commit(const spec::Sqe& sqe, uint64_t now_ns) {
+  const std::string old_revision = parts_.firmware.revision();
   bool activates_now = false;
   const uint16_t status = parts_.firmware.commit(spec::firmware_slot(sqe.cdw10),
                                                  spec::firmware_action(sqe.cdw10), &activates_now);
+  log_firmware_commit(sqe, old_revision, status, now_ns);
   if (activates_now && (parts_.features.current.async_events &
                         spec::AsyncEventConfigFeature::kFirmwareActivation) != 0) {
     parts_.events.raise(spec::aer::kTypeNotice, spec::aer::kNoticeFirmwareActivation,

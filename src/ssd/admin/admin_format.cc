@@ -7,6 +7,7 @@
 #include "ssd/admin/admin.h"
 #include "ssd/admin/events.h"
 #include "ssd/admin/maintenance.h"
+#include "ssd/admin/persistent_events.h"
 #include "ssd/frontend/queues.h"
 
 namespace pynvme::ssd {
@@ -33,6 +34,11 @@ Outcome Admin::format(const spec::Sqe& sqe, uint64_t now_ns) {
       return fail(spec::sc::kNamespaceWriteProtected);
     }
   }
+  spec::pel::FormatStart event{};
+  event.nsid = sqe.nsid;
+  event.fna = spec::kFnaCryptoErase;
+  event.cdw10 = sqe.cdw10;
+  parts_.persistent_events.add(spec::pel::Type::kFormatStart, event, now_ns);
   parts_.maintenance.end_self_test(sqe.nsid, spec::self_test::kAbortedByFormat, now_ns);
   const Queues::IoLocked no_io(parts_.queues);
   for (const auto& ns : parts_.namespaces.all()) {
@@ -53,6 +59,7 @@ Outcome Admin::format(const spec::Sqe& sqe, uint64_t now_ns) {
                           spec::lid::kChangedNamespaceList);
     }
   }
+  log_format(sqe, kSuccess, now_ns);
   return kSuccess;
 }
 

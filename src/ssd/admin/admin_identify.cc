@@ -8,6 +8,8 @@
 #include "ssd/admin/admin.h"
 #include "ssd/admin/firmware.h"
 #include "ssd/admin/maintenance.h"
+#include "ssd/admin/persistent_events.h"
+#include "ssd/admin/sanitize.h"
 #include "ssd/admin/selftest.h"
 #include "ssd/frontend/queues.h"
 #include "ssd/model/health.h"
@@ -152,14 +154,15 @@ spec::IdentifyController Admin::describe_controller() const {
   c.rtd3r = 500'000;    // microseconds to wake from D3
   c.rtd3e = 2'000'000;  // and to get there
   c.ctratt = spec::kCtrattHostIdentifier128 | spec::kCtrattNonOperationalPermissive;
-  c.oaes = spec::kOaesNamespaceAttribute | spec::kOaesFirmwareActivation;
+  c.oaes = spec::kOaesNamespaceAttribute | spec::kOaesFirmwareActivation | spec::kOaesTelemetry;
   c.cntrltype = spec::kCntrltypeIo;
   c.oacs = spec::kOacsFormat | spec::kOacsFirmware | spec::kOacsDeviceSelfTest |
            spec::kOacsSecurity | spec::kOacsDirectives | spec::kOacsDoorbellBufferConfig;
   c.acl = config.acl;
   c.aerl = config.aerl;
   c.frmw = static_cast<uint8_t>(kFirmwareSlots << 1 | spec::kFrmwActivateWithoutReset);
-  c.lpa = spec::kLpaCommandsSupportedEffects | spec::kLpaExtendedData;
+  c.lpa = spec::kLpaCommandsSupportedEffects | spec::kLpaExtendedData | spec::kLpaTelemetry |
+          spec::kLpaPersistentEvent;
   if (config.version >= kVersion2) c.lpa |= spec::kLpaSupportedLogPages;
   c.elpe = config.elpe;
   c.npss = kPowerStateCount - 1;
@@ -172,12 +175,12 @@ spec::IdentifyController Admin::describe_controller() const {
   c.mxtmt = kThermalManagementKelvinMax;
   c.tnvmcap.lo = 0;
   for (const auto& ns : parts_.namespaces.all()) c.tnvmcap.lo += ns->lba_count << ns->lba_shift;
+  c.pels = kPersistentEventUnits64k;
   c.kas = kKeepAliveUnits100ms;
   c.edstt = extended_self_test_minutes(config.latency_scale);
   c.dsto = spec::kDstoOneAtATime;
   c.fwug = kFirmwareGranularity;
-  c.sanicap = spec::kSanicapCryptoErase | spec::kSanicapBlockErase | spec::kSanicapOverwrite |
-              spec::kSanicapNotModifiedAfter;
+  c.sanicap = kSanicap;
   c.sqes = 0x66;
   c.cqes = 0x44;
   c.nn = parts_.namespaces.count();

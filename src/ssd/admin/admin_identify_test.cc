@@ -39,14 +39,14 @@ TEST_F(IdentifyTest, Controller) {
   EXPECT_EQ(text(64, 8), "1.0     ");
   EXPECT_EQ(field<uint8_t>(77), 5) << "MDTS: 128 KiB";
   EXPECT_EQ(field<uint32_t>(80), 0x00010400u) << "VER";
-  EXPECT_EQ(field<uint32_t>(92), 0x300u) << "OAES";
+  EXPECT_EQ(field<uint32_t>(92), 0x700u) << "OAES";
   EXPECT_EQ(field<uint8_t>(111), 1) << "CNTRLTYPE";
   EXPECT_EQ(field<uint16_t>(256), 0x0137)
       << "OACS: security, format, firmware, self-test, directives, doorbell buffer";
   EXPECT_EQ(field<uint8_t>(258), 7) << "ACL";
   EXPECT_EQ(field<uint8_t>(259), 3) << "AERL";
   EXPECT_EQ(field<uint8_t>(260), 0x16) << "FRMW";
-  EXPECT_EQ(field<uint8_t>(261), 0x06) << "LPA";
+  EXPECT_EQ(field<uint8_t>(261), 0x1E) << "LPA";
   EXPECT_EQ(field<uint8_t>(262), 63) << "ELPE";
   EXPECT_EQ(field<uint8_t>(263), 4) << "NPSS";
   EXPECT_EQ(field<uint8_t>(265), 1) << "APSTA";

@@ -36,6 +36,7 @@ bool Admin::log_page_of_version_2(uint8_t lid, std::vector<uint8_t>* page) const
            {spec::lid::kSupportedLogPages, spec::lid::kError, spec::lid::kSmart,
             spec::lid::kFirmwareSlot, spec::lid::kChangedNamespaceList,
             spec::lid::kCommandsSupportedEffects, spec::lid::kDeviceSelfTest,
+            spec::lid::kTelemetryHost, spec::lid::kTelemetryController, spec::lid::kPersistentEvent,
             spec::lid::kFeatureIdentifiersEffects, spec::lid::kMiCommandsEffects,
             spec::lid::kSanitizeStatus}) {
         pages.lids[there] = spec::SupportedLogPages::kLsupp;
@@ -102,14 +103,52 @@ bool Admin::log_page(uint8_t lid, uint64_t now_ns, std::vector<uint8_t>* page) c
     case spec::lid::kSanitizeStatus:
       assign(page, parts_.maintenance.sanitize_log(now_ns));
       return true;
+    case spec::lid::kTelemetryHost:
+      *page = telemetry_.host_log();
+      return true;
+    case spec::lid::kTelemetryController:
+      *page = telemetry_.controller_log();
+      return true;
+    case spec::lid::kPersistentEvent:
+      page->clear();  // sent by get_persistent_events()
+      return true;
     default:
       return parts_.config.version >= kVersion2 && log_page_of_version_2(lid, page);
   }
 }
 
+std::vector<uint8_t> Admin::whole_log(uint8_t lid, uint64_t now_ns) const {
+  std::vector<uint8_t> page;
+  log_page(lid, now_ns, &page);
+  return page;
+}
+
+Telemetry::Areas Admin::telemetry_areas(uint64_t now_ns) const {
+  Telemetry::Areas areas{whole_log(spec::lid::kSmart, now_ns), whole_log(spec::lid::kError, now_ns),
+                         whole_log(spec::lid::kDeviceSelfTest, now_ns)};
+  const std::vector<uint8_t> slots = whole_log(spec::lid::kFirmwareSlot, now_ns);
+  areas[0].insert(areas[0].end(), slots.begin(), slots.end());
+  return areas;
+}
+
+void Admin::capture_controller_telemetry(uint64_t now_ns) {
+  const std::string reason = parts_.maintenance.take_failure();
+  if (reason.empty()) return;
+  telemetry_.capture_controller(telemetry_areas(now_ns), reason);
+  if ((parts_.features.current.async_events & spec::AsyncEventConfigFeature::kTelemetryLog) != 0) {
+    parts_.events.raise(spec::aer::kTypeNotice, spec::aer::kNoticeTelemetryLog,
+                        spec::lid::kTelemetryController);
+  }
+}
+
 Outcome Admin::get_log_page(const spec::Sqe& sqe, uint64_t now_ns) {
   const uint8_t lid = spec::log_lid(sqe.cdw10);
+  const bool telemetry = lid == spec::lid::kTelemetryHost || lid == spec::lid::kTelemetryController;
   std::vector<uint8_t> page;
+  if (lid == spec::lid::kTelemetryHost &&
+      (spec::log_lsp(sqe.cdw10) & spec::kTelemetryCreate) != 0) {
+    telemetry_.capture_host(telemetry_areas(now_ns));
+  }
   if (!log_page(lid, now_ns, &page)) return fail_specific(spec::sc::kInvalidLogPage);
   // SMART is kept for the controller, not by namespace (LPA bit 0).
   if (lid == spec::lid::kSmart && sqe.nsid != 0 && sqe.nsid != spec::kNsidBroadcast) {
@@ -117,6 +156,14 @@ Outcome Admin::get_log_page(const spec::Sqe& sqe, uint64_t now_ns) {
   }
   const uint64_t bytes = spec::log_bytes(sqe.cdw10, sqe.cdw11);
   const uint64_t offset = static_cast<uint64_t>(sqe.cdw13) << 32 | sqe.cdw12;
+  // Telemetry is read by blocks (§5.16.1.8).
+  if (telemetry && (offset % Telemetry::kBlockBytes != 0 || bytes % Telemetry::kBlockBytes != 0)) {
+    return kInvalidField;
+  }
+  if (lid == spec::lid::kPersistentEvent) {
+    if (offset % 4 != 0 || exceeds_mdts(bytes)) return kInvalidField;
+    return get_persistent_events(sqe, offset, bytes, now_ns);
+  }
   if (offset % 4 != 0 || offset > page.size() || exceeds_mdts(bytes)) return kInvalidField;
   if ((sqe.cdw14 & spec::kLogOffsetIsIndex) != 0 && parts_.config.version >= kVersion2) {
     return kInvalidField;  // no page here is indexed
@@ -127,6 +174,7 @@ Outcome Admin::get_log_page(const spec::Sqe& sqe, uint64_t now_ns) {
   if ((sqe.cdw10 & spec::kLogRae) == 0) {
     parts_.events.log_read(lid);
     if (lid == spec::lid::kChangedNamespaceList) changed_namespaces_.clear();
+    if (lid == spec::lid::kTelemetryController) telemetry_.controller_log_read();
   }
   return kSuccess;
 }

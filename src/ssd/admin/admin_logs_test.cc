@@ -166,7 +166,7 @@ TEST_F(LogsTest, OfVersion2) {
   const uint64_t to = two.page();
   EXPECT_EQ(two.status(command(0, 1024).prp(to)), 0);
   for (uint32_t lid = 0; lid < 256; ++lid) {
-    const bool there = lid <= 6 || lid == 0x12 || lid == 0x13 || lid == 0x81;
+    const bool there = lid <= 8 || lid == 0x0D || lid == 0x12 || lid == 0x13 || lid == 0x81;
     EXPECT_EQ(two.get<uint32_t>(to + 4 * lid) & 1, there ? 1u : 0u) << lid;
   }
   EXPECT_EQ(two.status(command(0x12, 1024).prp(to)), 0);

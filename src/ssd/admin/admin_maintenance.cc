@@ -20,6 +20,7 @@ Outcome Admin::sanitize(const spec::Sqe& sqe, uint64_t now_ns) {
     if (ns->write_protected) return fail(spec::sc::kNamespaceWriteProtected);
   }
   const Queues::IoLocked no_io(parts_.queues);
+  telemetry_.forget_host();
   return parts_.maintenance.start_sanitize(sqe.cdw10, sqe.cdw11, now_ns);
 }
 

@@ -6,11 +6,13 @@
 #include <cstring>
 #include <mutex>
 #include <stdexcept>
+#include <utility>
 
 #include "base/rng.h"
 #include "spec/opcode.h"
 #include "ssd/admin/error_log.h"
 #include "ssd/admin/events.h"
+#include "ssd/admin/persistent_events.h"
 #include "ssd/frontend/queues.h"
 #include "ssd/model/health.h"
 #include "ssd/nvm/namespaces.h"
@@ -90,6 +92,7 @@ void Maintenance::advance(uint64_t now_ns) {
   if (!powered_) return;
   if (sanitize_.due_ns() <= now_ns) {
     sanitize_.complete(parts_.health.smart().written_sectors());
+    log_sanitize_completion(now_ns);
     parts_.events.raise(spec::aer::kTypeIoCommandSpecific, spec::aer::kIoSanitizeCompleted,
                         spec::lid::kSanitizeStatus);
   }
@@ -125,6 +128,19 @@ void Maintenance::keep_alive_expired() {
   parts_.error_log.add(entry);
   parts_.health.smart().add_error_log_entries(1);
   parts_.queues.set_fatal();
+  note_failure("Keep Alive Timer expired");
+}
+
+void Maintenance::note_failure(const char* reason) {
+  failure_ = reason;
+  failed_ = true;
+}
+
+std::string Maintenance::take_failure() {
+  if (!failed_.load(std::memory_order_relaxed)) return {};
+  const std::lock_guard guard(lock_);
+  failed_ = false;
+  return std::exchange(failure_, {});
 }
 
 uint16_t Maintenance::admin_status(const spec::Sqe& sqe) const {
@@ -156,6 +172,7 @@ void Maintenance::erase_media() {
       }
     }
   } catch (const std::runtime_error&) {
+    note_failure("Sanitize operation failed");
     sanitize_.set_failed();  // the machine below has no more disk
   }
 }
@@ -168,10 +185,20 @@ uint16_t Maintenance::start_sanitize(uint32_t cdw10, uint32_t pattern, uint64_t 
   } else {
     if (self_test_.in_progress()) finish_self_test(spec::self_test::kAbortedBySanitize, now_ns);
     sanitize_.start(cdw10, pattern, now_ns);
+    const spec::pel::SanitizeStart event{kSanicap, cdw10, pattern};
+    parts_.persistent_events.add(spec::pel::Type::kSanitizeStart, event, now_ns);
     erase_media();
+    if (sanitize_.failed()) log_sanitize_completion(now_ns);
   }
   note();
   return kSuccess;
+}
+
+void Maintenance::log_sanitize_completion(uint64_t now_ns) {
+  const spec::SanitizeStatusLog log =
+      sanitize_.log(now_ns, parts_.health.smart().written_sectors());
+  const spec::pel::SanitizeCompletion event{log.sprog, log.sstat, 0, 0};
+  parts_.persistent_events.add(spec::pel::Type::kSanitizeCompletion, event, now_ns);
 }
 
 uint16_t Maintenance::start_self_test(uint8_t code, uint32_t nsid, uint64_t now_ns) {

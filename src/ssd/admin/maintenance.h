@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <span>
+#include <string>
 
 #include "base/spinlock.h"
 #include "spec/command.h"
@@ -46,6 +47,10 @@ class Maintenance {
   uint32_t set_keep_alive(uint32_t kato_ms, uint64_t now_ns);
   void keep_alive(uint64_t now_ns);
 
+  // Why the controller gave up since this was asked last, empty when it did not: what
+  // controller-initiated telemetry is about.
+  std::string take_failure();
+
   spec::SanitizeStatusLog sanitize_log(uint64_t now_ns);
   spec::DeviceSelfTestLog self_test_log(uint64_t now_ns);
 
@@ -65,6 +70,8 @@ class Maintenance {
   State& state_in(std::span<uint8_t> persistent);
   void erase_media();
   void keep_alive_expired();
+  void note_failure(const char* reason);
+  void log_sanitize_completion(uint64_t now_ns);
   void finish_self_test(uint8_t result, uint64_t now_ns);
   // With lock_ held, after anything changed.
   void note();
@@ -76,6 +83,8 @@ class Maintenance {
   Sanitize sanitize_;
   SelfTest self_test_;
   bool powered_ = false;
+  std::string failure_;
+  std::atomic<bool> failed_{false};
   uint64_t keep_alive_ns_ = 0;
   uint64_t keep_alive_due_ns_ = UINT64_MAX;
   std::atomic<uint64_t> next_due_{UINT64_MAX};

@@ -6,10 +6,14 @@
 #include <cstdint>
 
 #include "spec/command_fields.h"
+#include "spec/identify.h"
 #include "spec/log.h"
 #include "ssd/status_word.h"
 
 namespace pynvme::ssd {
+
+inline constexpr uint32_t kSanicap = spec::kSanicapCryptoErase | spec::kSanicapBlockErase |
+                                     spec::kSanicapOverwrite | spec::kSanicapNotModifiedAfter;
 
 class Sanitize {
  public:

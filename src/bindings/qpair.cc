@@ -164,7 +164,7 @@ void bind_qpair(nb::module_& m) {
           [](Qpair& self) {
             vector_of(self);
             self.queue().pair().cq().poll();
-            return self.io().interrupts() != 0;
+            return self.io().interrupted();
           },
           doc::kMsixIsset)
       .def(

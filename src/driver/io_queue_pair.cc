@@ -127,6 +127,13 @@ uint64_t IoQueuePair::interrupts() {
   return controller_->interrupts(options_.vector) - interrupts_cleared_at_;
 }
 
+bool IoQueuePair::interrupted() {
+  if (interrupts() != 0) return true;
+  // The pin is a level, shared by all: another queue may have raised it before.
+  return controller_->interrupt_kind() == pcie::InterruptKind::kPin && options_.interrupts &&
+         pair_->cq().ready() && controller_->function().interrupt_pending(0);
+}
+
 void IoQueuePair::clear_interrupts() {
   interrupts_cleared_at_ = controller_->interrupts(options_.vector);
 }

@@ -52,6 +52,8 @@ class IoQueuePair {
   // Interrupts that arrived on the queue's vector since clear_interrupts().
   uint64_t interrupts();
   void clear_interrupts();
+  // Whether one arrived; the pin counts while it is asserted for this queue.
+  bool interrupted();
 
  private:
   friend class Controller;

@@ -138,6 +138,18 @@ void set_version(Config& config, std::string_view key, std::string_view value) {
   config.version = value == "1.4" ? 0x0001'0400 : 0x0002'0000;
 }
 
+void set_interrupts(Config& config, std::string_view key, std::string_view value) {
+  if (value == "pin") {
+    config.interrupts = InterruptCapability::kPin;
+  } else if (value == "msi") {
+    config.interrupts = InterruptCapability::kMsi;
+  } else if (value == "msix") {
+    config.interrupts = InterruptCapability::kMsix;
+  } else {
+    refuse(key, value, "pin, msi or msix");
+  }
+}
+
 struct Key {
   std::string_view name;
   void (*set)(Config& config, std::string_view key, std::string_view value);
@@ -165,6 +177,7 @@ constexpr Key kKeys[] = {
     {"ready_ms", [](Config& c, Text k, Text v) { set_whole(c.ready_ms, k, v, 0, 127'500); }},
     {"timeout", [](Config& c, Text k, Text v) { set_whole(c.timeout_500ms, k, v, 1, 255); }},
     {"dstrd", [](Config& c, Text k, Text v) { set_whole(c.doorbell_stride, k, v, 0, 15); }},
+    {"interrupts", set_interrupts},
 };
 
 [[noreturn]] void refuse_key(std::string_view key) {

@@ -8,6 +8,9 @@
 
 namespace pynvme::ssd {
 
+// The best kind of interrupt that the function has; the lesser kinds are there as well.
+enum class InterruptCapability : uint8_t { kPin, kMsi, kMsix };
+
 struct Config {
   uint64_t capacity_bytes = 256'000'000'000;  // "capacity": 256GB, 1TiB, plain bytes
   uint32_t lba_bytes = 512;          // "lba": 512 or 4096, the format it leaves the factory with
@@ -29,6 +32,7 @@ struct Config {
   uint32_t ready_ms = 0;           // "ready_ms": from CC.EN = 1 to CSTS.RDY = 1
   uint32_t timeout_500ms = 20;     // "timeout": CAP.TO, in units of 500 ms
   uint8_t doorbell_stride = 0;     // "dstrd": CAP.DSTRD
+  InterruptCapability interrupts = InterruptCapability::kMsix;  // "interrupts": pin, msi, msix
 
   // Text "" gives the defaults. Throws std::invalid_argument that names the key, what was given,
   // and what is possible.

@@ -32,7 +32,7 @@ TEST(Config, SetsEveryKey) {
       "0x10,"
       "file=/tmp/a=b,model=A "
       "drive,serial=S1,firmware=9.9,elpe=1,aerl=2,acl=3,version=2.0,ready_ms=100,"
-      "timeout=2,dstrd=1");
+      "timeout=2,dstrd=1,interrupts=msi");
   EXPECT_EQ(config.capacity_bytes, 1ULL << 40);
   EXPECT_EQ(config.lba_bytes, 4096);
   EXPECT_EQ(config.io_queues, 4);
@@ -53,6 +53,7 @@ TEST(Config, SetsEveryKey) {
   EXPECT_EQ(config.ready_ms, 100);
   EXPECT_EQ(config.timeout_500ms, 2);
   EXPECT_EQ(config.doorbell_stride, 1);
+  EXPECT_EQ(config.interrupts, InterruptCapability::kMsi);
 }
 
 TEST(Config, KnowsUnitsOfCapacity) {
@@ -75,7 +76,7 @@ TEST(Config, UnknownKeyListsTheKeys) {
       error_of("speed=9"),
       "\"speed\" is no key of an embedded SSD; the keys are capacity, lba, queues, mqes, mdts, "
       "namespaces, cache, latency, seed, file, model, serial, firmware, elpe, aerl, acl, "
-      "version, ready_ms, timeout, dstrd");
+      "version, ready_ms, timeout, dstrd, interrupts");
 }
 
 TEST(Config, RefusalNamesKeyValueAndWhatIsPossible) {
@@ -125,6 +126,7 @@ TEST(Config, RefusesWhatIsOutOfBounds) {
                            "timeout=0",
                            "timeout=256",
                            "dstrd=16",
+                           "interrupts=none",
                            "capacity=2MiB,namespaces=3",
                            "=1",
                            "lba=512,,lba"}) {

@@ -9,8 +9,12 @@ namespace pynvme::ssd {
 
 PciSpace::Layout BarLayout::pci(const Config& config) const {
   const std::string seed = config.model + "/" + config.serial;
-  return {bytes, static_cast<uint32_t>(table), static_cast<uint32_t>(pba), vectors,
-          0x0250'5900'0000'0000ULL | base::crc32c(seed.data(), seed.size())};
+  return {bytes,
+          static_cast<uint32_t>(table),
+          static_cast<uint32_t>(pba),
+          vectors,
+          0x0250'5900'0000'0000ULL | base::crc32c(seed.data(), seed.size()),
+          config.interrupts};
 }
 
 Device::Impl::Impl(const Config& with, const base::Clock& by)

@@ -62,6 +62,8 @@ void Interrupts::configure(const InterruptSetup& setup) {
 bool Interrupts::accepts(uint16_t vector) {
   const std::lock_guard guard(lock_);
   if (setup_.mode == InterruptMode::kMsi) return vector < setup_.msi_vectors;
+  // There is one pin (NVMe over PCIe 1.0 §3.5).
+  if (setup_.mode == InterruptMode::kPin && !setup_.pin_disabled) return vector == 0;
   return vector < vectors_.size();
 }
 

@@ -175,6 +175,13 @@ TEST_F(InterruptsTest, PinFollowsMaskAndDisableBit) {
   EXPECT_EQ(host.pins.back(), false);
 }
 
+TEST_F(InterruptsTest, PinHasOneVector) {
+  host.set_command(0x0006);
+  const HostQueue q{1, 1, 64, host.page(), host.page()};
+  EXPECT_EQ(host.status(host.create_cq(q, 0x3 | 1u << 16)), 0x108);
+  EXPECT_EQ(host.status(host.create_cq(q, 0x3)), 0);
+}
+
 TEST_F(InterruptsTest, DisabledPinStillHasAStatus) {
   host.set_command(0x0406);
   host.submit(host.admin, Command::make(0x0A).set(10, 7));

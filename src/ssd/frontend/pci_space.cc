@@ -69,10 +69,16 @@ void PciSpace::build_header() {
 }
 
 void PciSpace::build_capabilities() {
-  field(kPmCap, pci::kCapIdPowerManagement | kMsiCap << 8, 0, 2);
+  const bool msi = layout_.interrupts != InterruptCapability::kPin;
+  field(kPmCap, pci::kCapIdPowerManagement | (msi ? kMsiCap : kPcieCap) << 8, 0, 2);
   field(kPmCap + pci::pm::kPmc, pci::pm::kPmcVersion3, 0, 2);
   field(kPmCap + pci::pm::kPmcsr, pci::pm::kPmcsrNoSoftReset, pci::pm::kPmcsrPowerStateMask, 2);
 
+  if (msi) build_msi();
+  if (layout_.interrupts == InterruptCapability::kMsix) build_msix();
+}
+
+void PciSpace::build_msi() {
   field(kMsiCap, pci::kCapIdMsi | kPcieCap << 8, 0, 2);
   // Five is 32 messages; bits 6:4 are how many the host grants.
   field(kMsiCap + pci::msi::kControl,
@@ -82,7 +88,9 @@ void PciSpace::build_capabilities() {
   field(kMsiCap + pci::msi::kAddressHigh, 0, 0xFFFF'FFFF, 4);
   field(kMsiCap + pci::msi::kData64, 0, 0xFFFF, 2);
   field(kMsiCap + pci::msi::kMask64, 0, 0xFFFF'FFFF, 4);
+}
 
+void PciSpace::build_msix() {
   field(kMsixCap, pci::kCapIdMsix, 0, 2);
   field(kMsixCap + pci::msix::kControl, layout_.msix_vectors - 1U,
         pci::msix::kControlFunctionMask | pci::msix::kControlEnable, 2);
@@ -92,7 +100,8 @@ void PciSpace::build_capabilities() {
 
 void PciSpace::build_pci_express() {
   namespace pcie = pci::pcie;
-  field(kPcieCap, pci::kCapIdPciExpress | kMsixCap << 8, 0, 2);
+  const uint16_t next = layout_.interrupts == InterruptCapability::kMsix ? kMsixCap : 0;
+  field(kPcieCap, pci::kCapIdPciExpress | next << 8, 0, 2);
   field(kPcieCap + pcie::kCapabilities, pcie::kCapabilitiesVersion2, 0, 2);
   // 256 bytes of payload; acceptable L0s and L1 latencies without limit (bits 8:6 and 11:9).
   field(kPcieCap + pcie::kDeviceCapabilities,

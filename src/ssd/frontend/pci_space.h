@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 
+#include "ssd/config.h"
 #include "ssd/frontend/interrupts.h"
 
 namespace pynvme::ssd {
@@ -18,6 +19,7 @@ class PciSpace {
     uint32_t msix_pba_offset;
     uint16_t msix_vectors;
     uint64_t serial_number;
+    InterruptCapability interrupts = InterruptCapability::kMsix;
   };
 
   // What a write may have changed.
@@ -49,6 +51,8 @@ class PciSpace {
   void field(uint16_t offset, uint32_t value, uint32_t writable, unsigned size);
   void build_header();
   void build_capabilities();
+  void build_msi();
+  void build_msix();
   void build_pci_express();
   void build_extended();
   uint32_t get(uint16_t offset, unsigned size) const;

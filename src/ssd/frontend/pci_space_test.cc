@@ -1,6 +1,8 @@
 // Configuration space: what it says, what can be written, what resets leave.
 #include "ssd/frontend/pci_space.h"
 
+#include <tuple>
+
 #include <gtest/gtest.h>
 
 #include "ssd/test_host.h"
@@ -28,6 +30,20 @@ uint16_t extended_capability(const PciSpace& space, uint16_t id) {
     at = static_cast<uint16_t>(header >> 20);
   }
   return 0;
+}
+
+TEST(PciSpace, HasTheInterruptsItIsConfiguredFor) {
+  using enum InterruptCapability;
+  for (const auto& [kind, msi, msix] :
+       {std::tuple{kPin, false, false}, {kMsi, true, false}, {kMsix, true, true}}) {
+    PciSpace::Layout with = layout();
+    with.interrupts = kind;
+    const PciSpace space(with);
+    EXPECT_EQ(capability(space, 0x05) != 0, msi);
+    EXPECT_EQ(capability(space, 0x11) != 0, msix);
+    EXPECT_NE(capability(space, 0x10), 0);
+    EXPECT_EQ(space.read(0x3D, 1), 1u) << "the pin is always there";
+  }
 }
 
 TEST(PciSpace, IsAnNvmeController) {

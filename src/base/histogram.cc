@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace pynvme::base {
@@ -27,8 +28,11 @@ double Histogram::mean() const {
 double Histogram::percentile(double percent) const {
   const uint64_t n = count();
   if (n == 0) return 0.0;
-  const double exact = std::ceil(static_cast<double>(n) * std::clamp(percent, 0.0, 100.0) / 100.0);
-  const uint64_t rank = std::clamp<uint64_t>(static_cast<uint64_t>(exact), 1, n);
+  // 99.9 per cent of 1000 are 999, not 999.0000000000001 and so the 1000th.
+  constexpr double kBelow = 1 - 4 * std::numeric_limits<double>::epsilon();
+  const double exact = static_cast<double>(n) * std::clamp(percent, 0.0, 100.0) / 100.0;
+  const uint64_t rank =
+      std::clamp<uint64_t>(static_cast<uint64_t>(std::ceil(exact * kBelow)), 1, n);
   if (rank == n) return static_cast<double>(max_);
   uint64_t seen = 0;
   for (uint32_t i = 0; i < kBuckets; ++i) {

@@ -79,5 +79,18 @@ TEST(Histogram, MergeIsTheSameAsRecordingInOne) {
   EXPECT_EQ(a.sum(), 0U);
 }
 
+TEST(Histogram, RanksAreExactWherePercentilesAreNotBinaryFractions) {
+  Histogram histogram;
+  for (uint64_t value = 0; value < 100; ++value) histogram.record(value);
+  for (int percent = 1; percent < 100; ++percent) {
+    EXPECT_EQ(histogram.percentile(percent), percent - 1) << percent;
+  }
+  Histogram tail;
+  for (int i = 0; i < 99'999; ++i) tail.record(5);
+  tail.record(100);
+  EXPECT_EQ(tail.percentile(99.999), 5);
+  EXPECT_EQ(tail.percentile(99.99999), 100);
+}
+
 }  // namespace
 }  // namespace pynvme::base

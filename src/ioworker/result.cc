@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <numeric>
 
+#include "spec/opcode.h"
+
 namespace pynvme::ioworker {
 
 const char* host_error_text(HostError error) {
@@ -25,6 +27,17 @@ const char* host_error_text(HostError error) {
       return "sudden terminated";
   }
   return "";
+}
+
+void Result::sum_up() {
+  io_count_read = io_count_nonread = io_count_write = 0;
+  latency_ns.clear();
+  for (const OpcodeFigures& figures : opcodes) {
+    opcode_counts[figures.opcode] = figures.sent;
+    (figures.opcode == spec::io::kRead ? io_count_read : io_count_nonread) += figures.completed;
+    if (figures.opcode == spec::io::kWrite) io_count_write = figures.completed;
+    latency_ns.merge(figures.latency_ns);
+  }
 }
 
 double Result::iops_consistency() const {

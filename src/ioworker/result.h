@@ -29,6 +29,14 @@ struct SentCommand {
   uint8_t opcode = 0;
 };
 
+// What became of the commands of one opcode.
+struct OpcodeFigures {
+  uint8_t opcode = 0;
+  uint64_t sent = 0;
+  uint64_t completed = 0;  // with whatever status
+  base::Histogram latency_ns;
+};
+
 struct Result {
   HostError error = HostError::kNone;
   uint16_t status = 0;  // as in a CQE, phase bit 0: of the first command error; 07/81: a miscompare
@@ -43,9 +51,13 @@ struct Result {
   uint64_t skipped_uncorrectable = 0;         // failed reads of LBAs that the worker itself spoiled
   uint64_t anomalies = 0;                     // completions that could not be true
 
-  base::Histogram latency_ns;
-  std::vector<uint64_t>
-      io_per_second;  // completions; what ends after `time` counts to the last second
+  std::vector<OpcodeFigures> opcodes;  // of the workload, in its order
+  base::Histogram latency_ns;          // of all opcodes
+  // From one poll of the completion queue to the next while commands were under way: what the host
+  // itself adds to a latency, at most.
+  base::Histogram poll_gap_ns;
+  // IOs sent. Of a paced worker: due, unless the command was sent much later than that.
+  std::vector<uint64_t> io_per_second;
   std::vector<SentCommand> last_commands;  // oldest first
 
   uint64_t latency_max_us() const { return latency_ns.max() / 1000; }
@@ -53,6 +65,9 @@ struct Result {
   double latency_percentile_us(double percent) const {
     return latency_ns.percentile(percent) / 1000;
   }
+  // Fills what follows from `opcodes`.
+  void sum_up();
+
   // Per cent: the IOPS of the slowest of 1000 seconds (the 99.9th percentile; in short runs the
   // slowest one) against the average. A last second that is not complete does not count.
   double iops_consistency() const;

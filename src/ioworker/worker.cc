@@ -21,6 +21,9 @@ constexpr uint64_t kSecond = 1'000'000'000;
 constexpr unsigned kBatch = 32;
 // How often timeouts are looked for.
 constexpr uint64_t kCheckIntervalNs = 2'000'000;
+// A paced command that the host was late to send by up to this much counts for the second it was
+// due in, and is still sent when `time` is over: so every second has its exact number.
+constexpr uint64_t kHostLatenessNs = 50'000'000;
 // How much longer than a command may take a drawn command waits for LBAs that another one holds.
 constexpr uint64_t kGraceNs = kSecond;
 
@@ -36,11 +39,12 @@ std::string command_text(uint8_t opcode, uint64_t slba, uint32_t nlb) {
 void Worker::begin() {
   state_ = State::kRunning;
   now_ns_ = start_ns_ = pair_.clock().now_ns();
-  second_end_ns_ = start_ns_ + kSecond;
+  second_end_ns_ = paced_second_end_ns_ = start_ns_ + kSecond;
   next_check_ns_ = start_ns_ + kCheckIntervalNs;
   if (duration_ns_ != 0) end_ns_ = start_ns_ + duration_ns_;
   if (iops_ != 0) pacer_.emplace(iops_, start_ns_);
   result_.io_per_second.assign(1, 0);
+  publish();
 }
 
 Worker::Progress Worker::step() noexcept {
@@ -54,6 +58,8 @@ Worker::Progress Worker::step() noexcept {
     finish();
     return Progress::kDone;
   }
+  const bool waiting = pair_.used() != 0;
+  const uint64_t last_poll_ns = now_ns_;
   const unsigned taken = pair_.reap(fw_debug_ ? 1 : kBatch,
                                     [this](uint16_t cid, const spec::Cqe& cqe, uint64_t latency) {
                                       on_complete(cid, cqe, latency);
@@ -67,9 +73,11 @@ Worker::Progress Worker::step() noexcept {
   // The doorbell's time stamp is the step's reading of the clock; only steps that send nothing need
   // one of their own.
   now_ns_ = sent != 0 ? pair_.ring() : pair_.clock().now_ns();
-  account(taken);
+  if (waiting) [[likely]]
+    result_.poll_gap_ns.record(now_ns_ - last_poll_ns);
+  account(pacer_ ? 0 : sent);
   if (state_ == State::kRunning) [[likely]] {
-    if (now_ns_ >= end_ns_ || stop_requested_.load(std::memory_order_relaxed)) [[unlikely]]
+    if (is_over()) [[unlikely]]
       drain();
   }
   if (now_ns_ >= next_check_ns_) [[unlikely]]
@@ -84,18 +92,56 @@ Worker::Progress Worker::step() noexcept {
   return taken + sent != 0 ? Progress::kBusy : Progress::kIdle;
 }
 
-void Worker::account(unsigned completed) noexcept {
-  // What is completed after `time` belongs to the last second: it was sent in it.
+bool Worker::is_over() const noexcept {
+  if (stop_requested_.load(std::memory_order_relaxed)) [[unlikely]]
+    return true;
+  if (now_ns_ < end_ns_) [[likely]]
+    return false;
+  return !pacer_ || pacer_->due_ns() >= end_ns_ || now_ns_ > pacer_->due_ns() + kHostLatenessNs;
+}
+
+void Worker::account(unsigned sent) noexcept {
   while (now_ns_ >= second_end_ns_ && second_end_ns_ < end_ns_) [[unlikely]] {
       result_.io_per_second.push_back(0);
       second_end_ns_ += kSecond;
     }
-  result_.io_per_second.back() += completed;
+  result_.io_per_second.back() += sent;
+}
+
+void Worker::count_paced() noexcept {
+  const uint64_t due_ns = pacer_->due_ns();
+  const uint64_t when_ns = now_ns_ - due_ns <= kHostLatenessNs ? due_ns : now_ns_;
+  while (when_ns >= paced_second_end_ns_ && paced_second_end_ns_ < end_ns_) [[unlikely]] {
+      ++paced_second_;
+      paced_second_end_ns_ += kSecond;
+    }
+  ++result_.io_per_second[paced_second_];
+}
+
+void Worker::publish() noexcept {
+  LiveFigures figures;
+  figures.elapsed_ns = now_ns_ - start_ns_;
+  figures.latency_min_ns = UINT64_MAX;
+  for (const OpcodeFigures& opcode : result_.opcodes) {
+    if (opcode.completed == 0) continue;
+    const bool is_read = opcode.opcode == spec::io::kRead;
+    (is_read ? figures.io_count_read : figures.io_count_nonread) += opcode.completed;
+    if (opcode.opcode == spec::io::kWrite) figures.io_count_write = opcode.completed;
+    figures.latency_min_ns = std::min(figures.latency_min_ns, opcode.latency_ns.min());
+    figures.latency_sum_ns += opcode.latency_ns.sum();
+    figures.latency_max_ns = std::max(figures.latency_max_ns, opcode.latency_ns.max());
+  }
+  if (figures.latency_min_ns == UINT64_MAX) figures.latency_min_ns = 0;
+  figures.outstanding = outstanding();
+  const std::vector<uint64_t>& seconds = result_.io_per_second;
+  figures.last_second = seconds.size() > 1 ? seconds[seconds.size() - 2] : seconds.back();
+  figures.poll_gap_max_ns = result_.poll_gap_ns.max();
+  live_.publish(figures);
 }
 
 bool Worker::is_due() const noexcept {
-  if (pacer_) return pacer_->is_due(now_ns_);
-  return !traced_ || now_ns_ - start_ns_ >= draw_.due_us * 1000;
+  if (pacer_) return pacer_->is_due(now_ns_) && pacer_->due_ns() < end_ns_;
+  return now_ns_ - start_ns_ >= draw_.due_us * 1000;
 }
 
 bool Worker::draw() noexcept {
@@ -116,7 +162,7 @@ unsigned Worker::submit() noexcept {
     if (cid == driver::QueuePair::kFull) break;
     if (!drawn_ && !draw()) [[unlikely]]
       break;
-    if (!is_due()) break;
+    if (timed_ && !is_due()) break;
     Slot& slot = slots_[cid];
     const Operation& operation = operations_[draw_.opcode];
     if (integrity_ != nullptr && !hold(operation, slot)) [[unlikely]] {
@@ -126,7 +172,10 @@ unsigned Worker::submit() noexcept {
     }
     send(cid, operation, slot);
     drawn_ = false;
-    if (pacer_) pacer_->sent();
+    if (timed_ && pacer_) {
+      count_paced();
+      pacer_->sent();
+    }
   }
   return sent;
 }
@@ -154,6 +203,7 @@ void Worker::send(uint32_t cid, const Operation& operation, Slot& slot) noexcept
   slot.nlb = draw_.nlb;
   slot.opcode = draw_.opcode;
   slot.busy = true;
+  slot.figures = operation.figures;
   spec::Sqe sqe = sqe_;
   sqe.opcode = draw_.opcode;
   if (operation.has_lbas) [[likely]] {
@@ -189,7 +239,7 @@ void Worker::send(uint32_t cid, const Operation& operation, Slot& slot) noexcept
   sqe.prp1 = prps.prp1;
   sqe.prp2 = prps.prp2;
   pair_.submit(sqe);
-  ++result_.opcode_counts[draw_.opcode];
+  ++operation.figures->sent;
   if (result_.last_commands.capacity() != 0) [[unlikely]] {
     const SentCommand sent{draw_.slba, draw_.nlb, draw_.opcode};
     if (result_.last_commands.size() < result_.last_commands.capacity()) {
@@ -204,14 +254,9 @@ void Worker::send(uint32_t cid, const Operation& operation, Slot& slot) noexcept
 void Worker::on_complete(uint16_t cid, const spec::Cqe& cqe, uint64_t latency_ns) noexcept {
   Slot& slot = slots_[cid];
   slot.busy = false;
-  result_.latency_ns.record(latency_ns);
+  slot.figures->latency_ns.record(latency_ns);
+  ++slot.figures->completed;
   const bool ok = cqe.ok();
-  if (slot.opcode == spec::io::kRead) {
-    ++result_.io_count_read;
-  } else {
-    ++result_.io_count_nonread;
-    result_.io_count_write += slot.opcode == spec::io::kWrite ? 1 : 0;
-  }
   bool matches = true;
   bool spoiled = false;
   if (integrity_ != nullptr) {
@@ -293,6 +338,7 @@ void Worker::drain() noexcept {
 
 void Worker::expire() noexcept {
   next_check_ns_ = now_ns_ + kCheckIntervalNs;
+  publish();
   if (pacer_) pacer_->limit_backlog(now_ns_);
   pair_.expire(now_ns_, timeout_ns_, [this](uint16_t cid) {
     Slot& slot = slots_[cid];
@@ -319,7 +365,10 @@ void Worker::finish() noexcept {
     slot.busy = false;
     if (integrity_ != nullptr) release(operations_[slot.opcode], slot, cid, false);
   }
-  result_.mseconds = (pair_.clock().now_ns() - start_ns_ + 500'000) / 1'000'000;
+  now_ns_ = pair_.clock().now_ns();
+  result_.mseconds = (now_ns_ - start_ns_ + 500'000) / 1'000'000;
+  result_.sum_up();
+  publish();
   result_.anomalies = pair_.anomalies();
   std::rotate(result_.last_commands.begin(),
               result_.last_commands.begin() + static_cast<std::ptrdiff_t>(last_command_),

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "driver/queue_pair.h"
+#include "ioworker/live.h"
 #include "ioworker/pacing.h"
 #include "ioworker/result.h"
 #include "ioworker/sequence.h"
@@ -55,7 +56,9 @@ class Worker {
   // 0.
   uint64_t idle_until_ns() const;
 
-  // Before kDone: of the worker's thread only.
+  // The figures so far, a few milliseconds old. Any thread.
+  LiveFigures live() const { return live_.read(); }
+  // Before kDone: of the worker's thread only, and not summed up yet.
   const Result& result() const { return result_; }
   // Commands that the device has not completed, not even late: its memory is still the device's.
   bool device_may_access_memory() const { return pair_.used() != 0; }
@@ -69,23 +72,26 @@ class Worker {
   struct Operation {
     Data data = Data::kNone;
     verify::Effect effect = verify::Effect::kNone;
-    bool has_lbas = false;  // in CDW10..12
+    bool has_lbas = false;             // in CDW10..12
+    OpcodeFigures* figures = nullptr;  // of the opcodes of the workload
   };
 
   struct alignas(64) Slot {
     verify::Ticket ticket;
+    OpcodeFigures* figures = nullptr;
     uint64_t slba = 0;
     uint32_t nlb = 0;
     uint8_t opcode = 0;
     bool busy = false;
   };
+  static_assert(sizeof(Slot) == 64, "one cache line for each command");
 
   static Operation operation_of(uint8_t opcode);
   void make_memory(const Workload& workload, uint64_t seed);
   void begin();
   unsigned submit() noexcept;
   bool draw() noexcept;
-  bool is_due() const noexcept;
+  bool is_due() const noexcept;  // of timed workers
   bool hold(const Operation& operation, Slot& slot) noexcept;
   void send(uint32_t cid, const Operation& operation, Slot& slot) noexcept;
   void on_complete(uint16_t cid, const spec::Cqe& cqe, uint64_t latency_ns) noexcept;
@@ -94,7 +100,10 @@ class Worker {
   void on_error(const Slot& slot, uint16_t status) noexcept;
   void on_mismatch(const Slot& slot) noexcept;
   void expire() noexcept;
-  void account(unsigned completed) noexcept;
+  void account(unsigned sent) noexcept;
+  void count_paced() noexcept;
+  bool is_over() const noexcept;
+  void publish() noexcept;
   void fail(HostError error, uint16_t status, std::string detail);
   void drain() noexcept;
   void finish() noexcept;
@@ -107,8 +116,8 @@ class Worker {
   std::unique_ptr<Slot[]> slots_;
   Draw draw_;
   uint64_t now_ns_ = 0;
-  uint64_t remaining_;  // commands still to draw
-  uint64_t second_end_ns_ = 0;
+  uint64_t remaining_;          // commands still to draw
+  uint64_t second_end_ns_ = 0;  // of io_per_second's last entry
   uint64_t end_ns_ = UINT64_MAX;
   uint64_t next_check_ns_ = 0;
   State state_ = State::kNew;
@@ -116,6 +125,7 @@ class Worker {
   bool drawn_ = false;
   bool holds_all_reads_;
   bool traced_;
+  bool timed_;  // paced or traced: commands have their time
   std::optional<Pacer> pacer_;
   spec::Sqe sqe_{};  // what all commands have in common
   uint32_t lba_bytes_;
@@ -124,6 +134,10 @@ class Worker {
   Result result_;
   size_t last_command_ = 0;
   verify::Mismatch mismatch_;
+  Live live_;
+  // The second that a paced command counts for.
+  size_t paced_second_ = 0;
+  uint64_t paced_second_end_ns_ = 0;
 
   std::atomic<bool> stop_requested_{false};
   uint64_t refused_since_ns_ = 0;

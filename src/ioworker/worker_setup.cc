@@ -10,13 +10,22 @@
 namespace pynvme::ioworker {
 namespace {
 
+// The opcodes that the workload may send, each once.
+std::vector<uint8_t> opcodes_of(const Workload& w) {
+  std::vector<uint8_t> opcodes;
+  const auto add = [&](uint8_t opcode) {
+    if (std::find(opcodes.begin(), opcodes.end(), opcode) == opcodes.end())
+      opcodes.push_back(opcode);
+  };
+  for (const TracedCommand& command : w.io_sequence) add(command.opcode);
+  if (!w.io_sequence.empty()) return opcodes;
+  for (const auto& [opcode, percent] : opcode_mix(w)) add(opcode);
+  return opcodes;
+}
+
 bool mix_has(const Workload& w, uint8_t opcode) {
-  if (!w.io_sequence.empty()) {
-    return std::any_of(w.io_sequence.begin(), w.io_sequence.end(),
-                       [&](const TracedCommand& command) { return command.opcode == opcode; });
-  }
-  const auto mix = opcode_mix(w);
-  return std::any_of(mix.begin(), mix.end(), [&](const auto& op) { return op.first == opcode; });
+  const std::vector<uint8_t> opcodes = opcodes_of(w);
+  return std::find(opcodes.begin(), opcodes.end(), opcode) != opcodes.end();
 }
 
 }  // namespace
@@ -32,6 +41,7 @@ Worker::Worker(driver::QueuePair& pair, const Workload& w, const Target& target,
       // the Write Uncorrectable.
       holds_all_reads_(mix_has(w, spec::io::kWriteUncorrectable)),
       traced_(!w.io_sequence.empty()),
+      timed_(traced_ || w.iops != 0),
       lba_bytes_(target.limits.lba_bytes),
       duration_ns_(static_cast<uint64_t>(std::llround(w.time_s * 1e9))),
       timeout_ns_(target.command_timeout_ns),
@@ -44,6 +54,14 @@ Worker::Worker(driver::QueuePair& pair, const Workload& w, const Target& target,
   for (unsigned opcode = 0; opcode < operations_.size(); ++opcode) {
     operations_[opcode] = operation_of(static_cast<uint8_t>(opcode));
   }
+  const std::vector<uint8_t> opcodes = opcodes_of(w);
+  result_.opcodes.resize(opcodes.size());
+  for (size_t i = 0; i < opcodes.size(); ++i) {
+    result_.opcodes[i].opcode = opcodes[i];
+    operations_[opcodes[i]].figures = &result_.opcodes[i];
+  }
+  // Not in the hot loop; the pages of seconds that do not come are never touched.
+  result_.io_per_second.reserve(std::max<size_t>(static_cast<size_t>(std::ceil(w.time_s)), 86'400));
   result_.last_commands.reserve(w.cmdlog_count);
   last_command_ = 0;
   make_memory(w, seed);

@@ -190,6 +190,57 @@ TEST_F(WorkerTest, ThePaceIsExactInEverySecond) {
   EXPECT_NEAR(static_cast<double>(result.io_count_read), 7 * 1234, 1);
 }
 
+// The host stands still across the ends of seconds, and across the end of the run: no second loses
+// or gains an IO by that.
+TEST_F(WorkerTest, ThePaceIsExactInEverySecondOnAHostThatStumbles) {
+  workload_.io_count = 0;
+  workload_.time_s = 5;
+  workload_.iops = 1234;
+  workload_.qdepth = 64;
+  Worker& worker = make();
+  base::Rng rng(7);
+  while (worker.step() != Progress::kDone) {
+    clock_.advance(rng.below(100) == 0 ? rng.below(40 * kMs) : rng.below(50'000));
+  }
+  EXPECT_EQ(worker.result().io_per_second, std::vector<uint64_t>(5, 1234));
+  EXPECT_EQ(worker.result().io_count_read, 5U * 1234);
+}
+
+// A device that is slower than the pace shows: nothing is counted that was not sent.
+TEST_F(WorkerTest, ADeviceThatStandsStillShowsInTheCountPerSecond) {
+  workload_.io_count = 0;
+  workload_.time_s = 4;
+  workload_.iops = 1000;
+  workload_.qdepth = 10;
+  Worker& worker = make();
+  const uint64_t start_ns = clock_.now_ns();
+  while (worker.step() != Progress::kDone) {
+    const uint64_t now_ns = clock_.now_ns() - start_ns;
+    device_.hold = now_ns >= kSecond && now_ns < 2 * kSecond;
+    if (!device_.hold) device_.complete_waiting();
+    clock_.advance(50'000);
+  }
+  const std::vector<uint64_t>& seconds = worker.result().io_per_second;
+  ASSERT_EQ(seconds.size(), 4U);
+  EXPECT_EQ(seconds[0], 1000U);
+  EXPECT_EQ(seconds[1], 10U);
+  EXPECT_GE(seconds[2], 1900U);  // catches up
+  EXPECT_EQ(std::accumulate(seconds.begin(), seconds.end(), uint64_t{0}),
+            worker.result().io_count_read);
+}
+
+TEST_F(WorkerTest, APaceBeyondTheDeviceIsWhatTheDeviceCanDo) {
+  workload_.io_count = 0;
+  workload_.time_s = 3;
+  workload_.iops = 100'000;
+  workload_.qdepth = 1;
+  const Result& result = run(50'000);  // one command a step: 20000 a second
+  ASSERT_EQ(result.io_per_second.size(), 3U);
+  for (const uint64_t count : result.io_per_second)
+    EXPECT_NEAR(static_cast<double>(count), 20'000, 1100);
+  EXPECT_LE(result.mseconds, 3051U);
+}
+
 TEST_F(WorkerTest, APacedWorkerSaysWhenItIsWorthCallingAgain) {
   workload_.iops = 100;
   Worker& worker = make();
@@ -219,6 +270,91 @@ TEST_F(WorkerTest, ATraceIsReplayedOnTime) {
   EXPECT_LE(sent_us[1], 2200U);
   EXPECT_GE(sent_us[2], 5000U);
   EXPECT_LE(sent_us[2], 5200U);
+}
+
+TEST_F(WorkerTest, FiguresOfEachOpcode) {
+  workload_.op_percentage = {{0x02, 50}, {0x01, 30}, {0x08, 20}, {0x09, 0}};
+  const Result& result = run();
+  ASSERT_EQ(result.opcodes.size(), 3U);
+  EXPECT_EQ(result.opcodes[0].opcode, 0x02);
+  EXPECT_EQ(result.opcodes[0].completed, 50U);
+  EXPECT_EQ(result.opcodes[1].sent, 30U);
+  EXPECT_EQ(result.opcodes[2].latency_ns.count(), 20U);
+  EXPECT_EQ(result.latency_ns.count(), 100U);
+}
+
+TEST_F(WorkerTest, LatencyIsOfTheOpcodeItself) {
+  workload_.io_sequence = {{0, 0x01, 0, 8}, {10'000, 0x02, 0, 8}};
+  device_.hold = true;
+  Worker& worker = make();
+  while (worker.step() != Progress::kDone) {
+    if (device_.waiting() == 0) {
+      clock_.advance(100'000);
+      continue;
+    }
+    // The write takes 3 ms, the read a tenth of it.
+    clock_.advance(clock_.now_ns() % kSecond < 9 * kMs ? 3 * kMs : 3 * kMs / 10);
+    device_.complete_waiting();
+  }
+  ASSERT_EQ(worker.result().opcodes.size(), 2U);
+  EXPECT_EQ(worker.result().opcodes[0].latency_ns.max(), 3 * kMs);
+  EXPECT_EQ(worker.result().opcodes[1].latency_ns.max(), 3 * kMs / 10);
+}
+
+TEST_F(WorkerTest, ThePollGapIsTheTimeTheHostDidNotLook) {
+  workload_.io_count = 0;
+  workload_.time_s = 1;
+  device_.hold = true;
+  Worker& worker = make();
+  worker.step();  // sends
+  clock_.advance(10'000);
+  worker.step();
+  clock_.advance(7 * kMs);
+  worker.step();
+  device_.complete_waiting();
+  clock_.advance(20'000);
+  device_.hold = false;
+  worker.stop();
+  while (worker.step() != Progress::kDone) clock_.advance(1000);
+  const base::Histogram& gaps = worker.result().poll_gap_ns;
+  // The last one is of what the step that noticed the stop had sent before.
+  EXPECT_EQ(gaps.count(), 4U);
+  EXPECT_EQ(gaps.min(), 1000U);
+  EXPECT_EQ(gaps.sum(), 10'000U + 7 * kMs + 20'000U + 1000U);
+  EXPECT_EQ(gaps.max(), 7 * kMs);
+}
+
+TEST_F(WorkerTest, NoPollGapWhileNothingIsUnderWay) {
+  workload_.iops = 1;
+  workload_.io_count = 3;
+  const Result& result = run(kMs);
+  EXPECT_EQ(result.poll_gap_ns.max(), kMs);
+  EXPECT_LE(result.poll_gap_ns.count(), 6U);
+}
+
+TEST_F(WorkerTest, LiveFiguresAreThoseOfAMomentAgo) {
+  workload_.io_count = 0;
+  workload_.time_s = 10;
+  workload_.iops = 1000;
+  workload_.read_percentage = 50;
+  Worker& worker = make();
+  EXPECT_EQ(worker.live().elapsed_ns, 0U);
+  for (int ms = 0; ms < 5000; ++ms) {
+    worker.step();
+    clock_.advance(kMs);
+  }
+  const LiveFigures live = worker.live();
+  EXPECT_NEAR(static_cast<double>(live.elapsed_ns), 5e9, 5e6);
+  EXPECT_NEAR(static_cast<double>(live.io_count_read + live.io_count_nonread), 5000, 5);
+  EXPECT_EQ(live.io_count_nonread, live.io_count_write);
+  EXPECT_EQ(live.last_second, 1000U);
+  EXPECT_EQ(live.latency_max_ns, kMs);
+  worker.stop();
+  while (worker.step() != Progress::kDone) {
+  }
+  const Result& result = worker.result();
+  EXPECT_EQ(worker.live().io_count_read, result.io_count_read);
+  EXPECT_EQ(worker.live().latency_sum_ns, result.latency_ns.sum());
 }
 
 TEST_F(WorkerTest, TheFirstCommandErrorStopsItAndWhatIsUnderWayIsFinished) {

@@ -223,6 +223,9 @@ inline constexpr uint16_t kOacsDoorbellBufferConfig = 1u << 8;
 inline constexpr uint16_t kOacsGetLbaStatus = 1u << 9;
 inline constexpr uint16_t kOacsLockdown = 1u << 10;
 
+// NVMSR
+inline constexpr uint8_t kNvmsrStorageDevice = 1u << 0;
+
 // DSTO
 inline constexpr uint8_t kDstoOneAtATime = 1u << 0;
 

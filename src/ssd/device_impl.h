@@ -16,6 +16,7 @@
 #include "ssd/admin/features.h"
 #include "ssd/admin/firmware.h"
 #include "ssd/admin/maintenance.h"
+#include "ssd/admin/management.h"
 #include "ssd/admin/persistent_events.h"
 #include "ssd/config.h"
 #include "ssd/device.h"
@@ -81,6 +82,9 @@ inline constexpr PersistentPart kPersistentMaintenance{256, 1024};
 
 // And of the 64 KiB beside the media (StateFile).
 inline constexpr PersistentPart kStateEvents{0, 48 << 10};
+inline constexpr PersistentPart kStateFeatures{48 << 10, 12 << 10};
+inline constexpr PersistentPart kStateFirmware{60 << 10, 256};
+inline constexpr PersistentPart kStateVpd{61 << 10, Management::kVpdBytes};
 
 struct Device::Impl {
   Impl(const Config& with, const base::Clock& by);
@@ -100,6 +104,7 @@ struct Device::Impl {
   void reset_function(PciSpace::Reset kind);
   void configure_interrupts();
   uint64_t now() const { return clock.now_ns(); }
+  std::span<uint8_t> state_part(const PersistentPart& part);
   std::span<uint8_t> persistent_part(const PersistentPart& part);
   uint64_t error_count() {
     spec::SmartLog log;
@@ -139,6 +144,7 @@ struct Device::Impl {
   Parts parts_;
   StateFile state_;
   PersistentEvents persistent_events_;
+  Management management_;
   Maintenance maintenance_;
   Nvm nvm_;
   Admin admin_;

@@ -35,11 +35,27 @@ Device::Impl::Impl(const Config& with, const base::Clock& by)
       events_(config.aerl, queues_, clock),
       health_(smart_, thermal_, events_),
       timing_(config.latency_scale, config.seed),
-      parts_{config,       clock,       memory_,   interrupts_,  registers_,        queues_,
-             outstanding_, namespaces_, features_, firmware_,    events_,           error_log_,
-             health_,      power_,      timing_,   maintenance_, persistent_events_},
+      parts_{config,
+             clock,
+             memory_,
+             interrupts_,
+             registers_,
+             queues_,
+             outstanding_,
+             namespaces_,
+             features_,
+             firmware_,
+             events_,
+             error_log_,
+             health_,
+             power_,
+             timing_,
+             maintenance_,
+             persistent_events_,
+             management_},
       state_(config.file),
-      persistent_events_(state_.part(kStateEvents.offset, kStateEvents.bytes), features_),
+      persistent_events_(state_part(kStateEvents), features_),
+      management_(state_part(kStateVpd), config),
       maintenance_(parts_, persistent_part(kPersistentMaintenance)),
       nvm_(parts_),
       admin_(parts_),
@@ -48,6 +64,10 @@ Device::Impl::Impl(const Config& with, const base::Clock& by)
   smart_.power_on(now());
   maintenance_.power_on(now());
   reset_function(PciSpace::Reset::kPowerOn);
+}
+
+std::span<uint8_t> Device::Impl::state_part(const PersistentPart& part) {
+  return state_.bytes().subspan(part.offset, part.bytes);
 }
 
 std::span<uint8_t> Device::Impl::persistent_part(const PersistentPart& part) {

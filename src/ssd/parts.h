@@ -15,6 +15,7 @@ class Health;
 class HostMemory;
 class Interrupts;
 class Maintenance;
+class Management;
 class Namespaces;
 class Outstanding;
 class PersistentEvents;
@@ -41,6 +42,7 @@ struct Parts {
   Timing& timing;
   Maintenance& maintenance;
   PersistentEvents& persistent_events;
+  Management& management;
 };
 
 }  // namespace pynvme::ssd

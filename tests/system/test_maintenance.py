@@ -319,3 +319,23 @@ def test_controller_telemetry_after_a_failure(nvme0):
     log = log_page(nvme0, 0x08 | 1 << 15)
     assert (log[382], log[383]) == (1, 1)
     assert bytes(log[384:408]) == b"Keep Alive Timer expired"
+
+
+def test_management_interface(nvme0, warned):
+    buf = d.Buffer(4096)
+    assert nvme0.mi_receive(0, 0, 0, buf).waitdone() == 32 << 8, "success, 32 bytes"
+    assert (buf[0], buf[1], buf[2]) == (0, 1, 2), "one port, NVMe-MI 1.2"
+    assert nvme0.mi_receive(1, buf=buf).waitdone() == 0
+    assert buf[0] == 0x38
+    assert buf[2] == log_page(nvme0, 2).data(2, 1) - 273, "degrees Celsius"
+    assert nvme0.mi_receive(2, 1 << 31, buf=buf).waitdone() == 1 << 24, "one controller"
+    assert nvme0.mi_send(3, 3, 96).waitdone() == 0
+    assert nvme0.mi_receive(4, 3).waitdone() == 96 << 8, "MCTP transmission unit"
+    buf[:4] = b"mine"
+    assert nvme0.mi_send(6, 200, 4, buf).waitdone() == 0
+    assert nvme0.mi_receive(5, 198, 8, buf).waitdone() == 0
+    assert buf[:8] == b"\0\0mine\0\0"
+    assert nvme0.mi_receive(7).waitdone() == 3, "Reset is not for this way"
+    assert warned() == []
+    nvme0.mi_send(0, mtype=2).waitdone()
+    assert warned() == ["ERROR status: 00/02"]

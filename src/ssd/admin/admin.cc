@@ -37,6 +37,8 @@ Outcome Admin::execute(const spec::Sqe& sqe, uint64_t now_ns) {
     case admin::kDirectiveReceive:
     case admin::kDoorbellBufferConfig:
     case admin::kKeepAlive:
+    case admin::kMiSend:
+    case admin::kMiReceive:
       break;
     default:
       return fail(spec::sc::kInvalidOpcode);
@@ -87,6 +89,9 @@ Outcome Admin::execute(const spec::Sqe& sqe, uint64_t now_ns) {
       return directive_receive(sqe);
     case admin::kDoorbellBufferConfig:
       return doorbell_buffer_config(sqe);
+    case admin::kMiSend:
+    case admin::kMiReceive:
+      return mi_command(sqe, now_ns);
     case admin::kKeepAlive:
       parts_.maintenance.keep_alive(now_ns);
       return kSuccess;

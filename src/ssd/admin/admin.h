@@ -20,6 +20,10 @@
 namespace pynvme::ssd {
 
 inline constexpr uint16_t kControllerId = 1;
+// As in configuration space.
+inline constexpr uint16_t kPciVendor = 0x1D1D;
+inline constexpr uint16_t kPciDevice = 0x1F1F;
+inline constexpr uint16_t kPciSubsystem = 0x0001;
 
 class Admin {
  public:
@@ -100,6 +104,16 @@ class Admin {
   // admin_directives.cc
   Outcome directive_receive(const spec::Sqe& sqe);
   Outcome directive_send(const spec::Sqe& sqe);
+
+  // admin_mi.cc
+  static bool mi_command_supported(uint8_t opcode);
+  Outcome mi_command(const spec::Sqe& sqe, uint64_t now_ns);
+  Outcome mi_respond(const spec::Sqe& sqe, const void* data, uint32_t bytes);
+  Outcome mi_read_data_structure(const spec::Sqe& sqe);
+  Outcome mi_subsystem_health(const spec::Sqe& sqe, uint64_t now_ns);
+  Outcome mi_controller_health(const spec::Sqe& sqe, uint64_t now_ns);
+  Outcome mi_configuration(const spec::Sqe& sqe, bool set);
+  Outcome mi_vpd(const spec::Sqe& sqe, bool write);
 
   // admin_shadow.cc
   Outcome doorbell_buffer_config(const spec::Sqe& sqe);

@@ -23,7 +23,6 @@ namespace cns = spec::cns;
 
 constexpr uint32_t kVersion2 = 0x0002'0000;
 constexpr uint16_t kWrongNamespace = fail(spec::sc::kInvalidNamespaceOrFormat);
-constexpr uint16_t kPciVendor = 0x1D1D;
 
 template <size_t N>
 void set_text(char (&field)[N], const std::string& text) {
@@ -157,7 +156,8 @@ spec::IdentifyController Admin::describe_controller() const {
   c.oaes = spec::kOaesNamespaceAttribute | spec::kOaesFirmwareActivation | spec::kOaesTelemetry;
   c.cntrltype = spec::kCntrltypeIo;
   c.oacs = spec::kOacsFormat | spec::kOacsFirmware | spec::kOacsDeviceSelfTest |
-           spec::kOacsSecurity | spec::kOacsDirectives | spec::kOacsDoorbellBufferConfig;
+           spec::kOacsSecurity | spec::kOacsDirectives | spec::kOacsDoorbellBufferConfig |
+           spec::kOacsMi;
   c.acl = config.acl;
   c.aerl = config.aerl;
   c.frmw = static_cast<uint8_t>(kFirmwareSlots << 1 | spec::kFrmwActivateWithoutReset);
@@ -176,6 +176,7 @@ spec::IdentifyController Admin::describe_controller() const {
   c.tnvmcap.lo = 0;
   for (const auto& ns : parts_.namespaces.all()) c.tnvmcap.lo += ns->lba_count << ns->lba_shift;
   c.pels = kPersistentEventUnits64k;
+  c.nvmsr = spec::kNvmsrStorageDevice;
   c.kas = kKeepAliveUnits100ms;
   c.edstt = extended_self_test_minutes(config.latency_scale);
   c.dsto = spec::kDstoOneAtATime;

@@ -41,8 +41,8 @@ TEST_F(IdentifyTest, Controller) {
   EXPECT_EQ(field<uint32_t>(80), 0x00010400u) << "VER";
   EXPECT_EQ(field<uint32_t>(92), 0x700u) << "OAES";
   EXPECT_EQ(field<uint8_t>(111), 1) << "CNTRLTYPE";
-  EXPECT_EQ(field<uint16_t>(256), 0x0137)
-      << "OACS: security, format, firmware, self-test, directives, doorbell buffer";
+  EXPECT_EQ(field<uint16_t>(256), 0x0177)
+      << "OACS: security, format, firmware, self-test, directives, MI, doorbell buffer";
   EXPECT_EQ(field<uint8_t>(258), 7) << "ACL";
   EXPECT_EQ(field<uint8_t>(259), 3) << "AERL";
   EXPECT_EQ(field<uint8_t>(260), 0x16) << "FRMW";

@@ -58,7 +58,12 @@ bool Admin::log_page_of_version_2(uint8_t lid, std::vector<uint8_t>* page) const
       return true;
     }
     case spec::lid::kMiCommandsEffects:
-      page->assign(4096, 0);  // none
+      page->assign(4096, 0);
+      for (unsigned opcode = 0; opcode < 256; ++opcode) {
+        if (mi_command_supported(static_cast<uint8_t>(opcode))) {
+          (*page)[4 * opcode] = spec::CommandsSupportedEffects::kCsupp;
+        }
+      }
       return true;
     default:
       return false;

@@ -12,13 +12,26 @@ spec::CommandsSupportedEffects commands_supported_and_effects() {
   namespace admin = spec::admin;
   namespace io = spec::io;
   Log log{};
-  for (const uint8_t opcode :
-       {admin::kDeleteIoSq, admin::kCreateIoSq, admin::kGetLogPage, admin::kDeleteIoCq,
-        admin::kCreateIoCq, admin::kIdentify, admin::kAbort, admin::kSetFeatures,
-        admin::kGetFeatures, admin::kAsyncEventRequest, admin::kFirmwareImageDownload,
-        admin::kDeviceSelfTest, admin::kSecuritySend, admin::kSecurityReceive,
-        admin::kDirectiveSend, admin::kDirectiveReceive, admin::kDoorbellBufferConfig,
-        admin::kKeepAlive}) {
+  for (const uint8_t opcode : {admin::kDeleteIoSq,
+                               admin::kCreateIoSq,
+                               admin::kGetLogPage,
+                               admin::kDeleteIoCq,
+                               admin::kCreateIoCq,
+                               admin::kIdentify,
+                               admin::kAbort,
+                               admin::kSetFeatures,
+                               admin::kGetFeatures,
+                               admin::kAsyncEventRequest,
+                               admin::kFirmwareImageDownload,
+                               admin::kDeviceSelfTest,
+                               admin::kSecuritySend,
+                               admin::kSecurityReceive,
+                               admin::kDirectiveSend,
+                               admin::kDirectiveReceive,
+                               admin::kDoorbellBufferConfig,
+                               admin::kMiSend,
+                               admin::kMiReceive,
+                               admin::kKeepAlive}) {
     log.acs[opcode] = Log::kCsupp;
   }
   log.acs[admin::kSetFeatures] |= Log::kCcc;

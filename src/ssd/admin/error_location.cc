@@ -78,6 +78,8 @@ uint16_t invalid_admin_field(const spec::Sqe& sqe, const Config& config) {
       return at(kPrp1);
     case admin::kSanitize:
     case admin::kDeviceSelfTest:
+    case admin::kMiSend:
+    case admin::kMiReceive:
       return at(kCdw10);
     default:
       return kNone;

@@ -22,7 +22,6 @@ class StateFile {
 
   // Zeroes at first.
   std::span<uint8_t> bytes() { return {data_, kBytes}; }
-  std::span<uint8_t> part(size_t offset, size_t bytes) { return {data_ + offset, bytes}; }
 
  private:
   std::vector<uint8_t> own_;

@@ -176,9 +176,13 @@ void set_dsm_range(Buffer& buffer, const IntArg& index, const IntArg& lba, const
 
 int get_view(PyObject* self, Py_buffer* view, int flags) noexcept {
   auto* buffer = nb::inst_ptr<Buffer>(self);
-  return PyBuffer_FillInfo(view, self, buffer->data(), static_cast<Py_ssize_t>(buffer->size()), 0,
-                           flags);
+  const int failed = PyBuffer_FillInfo(view, self, buffer->data(),
+                                       static_cast<Py_ssize_t>(buffer->size()), 0, flags);
+  if (failed == 0) buffer->viewed(1);
+  return failed;
 }
+
+void release_view(PyObject* self, Py_buffer*) noexcept { nb::inst_ptr<Buffer>(self)->viewed(-1); }
 
 uint64_t edge(const Buffer& buffer, bool tail) {
   uint64_t value = 0;
@@ -187,7 +191,9 @@ uint64_t edge(const Buffer& buffer, bool tail) {
   return value;
 }
 
-PyType_Slot slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(get_view)}, {0, nullptr}};
+PyType_Slot slots[] = {{Py_bf_getbuffer, reinterpret_cast<void*>(get_view)},
+                       {Py_bf_releasebuffer, reinterpret_cast<void*>(release_view)},
+                       {0, nullptr}};
 
 }  // namespace
 
@@ -212,10 +218,21 @@ Buffer::Buffer(uint64_t size, std::string name, uint64_t pvalue, uint64_t ptype)
                          std::to_string(most) + " for this ptype");
   }
   memory_->block = pcie::DmaMemory::instance().allocate(size);
+  memory_->owner = this;
   if (ptype != ioworker::kPatternConstant || pvalue != 0) {
     ioworker::fill_pattern({memory_->block.data(), size}, kPatternUnit,
                            static_cast<uint32_t>(ptype), pvalue, random_source());
   }
+}
+
+void Buffer::move_out() {
+  auto fresh = std::make_shared<BufferMemory>();
+  fresh->block = pcie::DmaMemory::instance().allocate(memory_->block.size());
+  std::memcpy(fresh->block.data(), memory_->block.data(), memory_->block.size());
+  memory_->owner = nullptr;
+  fresh->owner = this;
+  if (views_ != 0) left_.push_back(memory_);
+  memory_ = std::move(fresh);
 }
 
 void Buffer::set_offset(uint64_t offset) {

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include <nanobind/nanobind.h>
 
@@ -13,15 +14,26 @@
 
 namespace pynvme::bindings {
 
+class Buffer;
+
 // What commands keep alive: the memory may outlive the Python object.
 struct BufferMemory {
   pcie::DmaBlock block;
+  Buffer* owner = nullptr;  // null: the object is gone, or has other memory by now; with the GIL
   std::atomic<uint32_t> stamped_writes{0};  // under way; see command.h
 };
 
 class Buffer {
  public:
   Buffer(uint64_t size, std::string name, uint64_t pvalue, uint64_t ptype);
+  ~Buffer() { memory_->owner = nullptr; }
+  Buffer(const Buffer&) = delete;
+  Buffer& operator=(const Buffer&) = delete;
+
+  // Leaves the memory to a device that may still write to it, and goes on in a copy.
+  void move_out();
+  // Python objects that look at the memory itself (memoryview, numpy).
+  void viewed(int more) { views_ += more; }
 
   const std::shared_ptr<BufferMemory>& memory() const { return memory_; }
   const std::string& name() const { return name_; }
@@ -42,6 +54,8 @@ class Buffer {
   uint64_t allocated_;
   uint64_t size_;
   uint64_t offset_ = 0;
+  int64_t views_ = 0;
+  std::vector<std::shared_ptr<BufferMemory>> left_;  // what views still look at
 };
 
 // The process's random source, seeded by srand().

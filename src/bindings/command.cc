@@ -66,10 +66,16 @@ void ScriptDelivery::deliver(driver::Finished& finished) {
   // An event is everybody's who asked for events; an AER that failed is its sender's.
   const bool event = finished.async_event && cqe.ok();
   const bool called = !event && context != nullptr && context->callback != nullptr;
-  if (cqe.ok() && !called && !finished.async_event) [[likely]]
+  if (cqe.ok() && !called && !finished.async_event && controller_.abandoned.empty()) [[likely]]
     return;
 
   if (PythonWait* const wait = PythonWait::current()) wait->acquire();
+  if (finished.timed_out && finished.keep_alive != nullptr) {
+    // What the device writes after all goes where nobody looks any more.
+    controller_.move_out(std::static_pointer_cast<BufferMemory>(finished.keep_alive));
+  } else if (!controller_.abandoned.empty()) {
+    controller_.move_out_abandoned();
+  }
   ++deliveries;
   std::exception_ptr raised;  // a warning that is an error must not cost the script its callback
   try {

@@ -2,8 +2,10 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
 #include "base/log.h"
+#include "bindings/buffer.h"
 #include "bindings/callback.h"
 #include "bindings/controller.h"
 #include "bindings/errors.h"
@@ -204,6 +206,24 @@ void OpenController::read_format(OpenNamespace& ns) {
   ns.transfer_bytes = ns.lba_bytes + (data.extended_lba() ? format.ms : 0U);
   ns.formats_seen = formats;
   if (ns.integrity) ns.integrity->reformat(ns.lba_count, ns.lba_bytes);
+}
+
+void OpenController::move_out(const std::shared_ptr<BufferMemory>& memory) {
+  if (memory->owner == nullptr) return;
+  bool in_use = driver().admin().transfers(memory.get());
+  for (DeviceUser* const user : users_) {
+    if (auto* const queue = user->script_queue()) in_use |= queue->transfers(memory.get());
+  }
+  if (in_use) {
+    abandoned.push_back(memory);
+  } else {
+    memory->owner->move_out();
+  }
+}
+
+void OpenController::move_out_abandoned() {
+  const auto waiting = std::exchange(abandoned, {});
+  for (const auto& memory : waiting) move_out(memory);
 }
 
 void OpenController::tell_listeners(const spec::Cqe& cqe) const {

@@ -22,6 +22,7 @@
 
 namespace pynvme::bindings {
 
+struct BufferMemory;
 class Controller;
 class OpenController;
 
@@ -151,6 +152,11 @@ class OpenController {
   // Controller objects with a callback for asynchronous events.
   std::vector<Controller*> event_listeners;
   void tell_listeners(const spec::Cqe& cqe) const;
+  // Buffers of commands that were given up, and that a live command uses as well: they move out of
+  // the device's reach when that one is over.
+  std::vector<std::shared_ptr<BufferMemory>> abandoned;
+  void move_out(const std::shared_ptr<BufferMemory>& memory);
+  void move_out_abandoned();
   // AERs that the driver armed, until a script that sends its own takes them over.
   uint32_t spare_events = 0;
   bool cleanly_shut_down = false;

@@ -279,7 +279,6 @@ void CommandQueue::give_up_locked(uint16_t cid, uint64_t latency_ns) {
   if (slot.counted) {
     Finished& finished = push_ready(slot, cid, cqe, latency_ns);
     finished.timed_out = true;
-    finished.keep_alive = nullptr;
   } else if (slot.execution != nullptr) {
     slot.execution->done = true;
     slot.execution->timed_out = true;
@@ -409,6 +408,17 @@ uint32_t CommandQueue::undelivered() {
 uint32_t CommandQueue::async_events() {
   const Guard guard(*this);
   return async_events_;
+}
+
+bool CommandQueue::transfers(const void* keep_alive) {
+  const Guard guard(*this);
+  for (uint32_t cid = 0; cid < slots_.size(); ++cid) {
+    if (slots_[cid].command.data.keep_alive.get() == keep_alive &&
+        pair_.outstanding(static_cast<uint16_t>(cid))) {
+      return true;
+    }
+  }
+  return false;
 }
 
 bool CommandQueue::may_refuse_event() const {

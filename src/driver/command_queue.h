@@ -62,7 +62,8 @@ struct Finished {
   bool async_event = false;  // an AER: not counted; already sent again when it succeeded
   uint64_t latency_ns = 0;
   std::shared_ptr<void> context;
-  std::shared_ptr<void> keep_alive;      // the buffer; empty when the device may still write to it
+  std::shared_ptr<void>
+      keep_alive;  // the buffer; when it timed out the device may still write to it
   std::shared_ptr<CompletionHook> hook;  // alive until here
 };
 
@@ -107,10 +108,11 @@ class CommandQueue {
   // wait() delivers later. For a sender that needs an earlier command to be over.
   void reap();
 
-  uint32_t outstanding();                                         // AERs not counted
-  uint32_t room();                                                // commands that fit right now
-  uint32_t undelivered();                                         // reaped, for wait() to deliver
-  uint32_t async_events();                                        // AERs at the device
+  uint32_t outstanding();                  // AERs not counted
+  uint32_t room();                         // commands that fit right now
+  uint32_t undelivered();                  // reaped, for wait() to deliver
+  uint32_t async_events();                 // AERs at the device
+  bool transfers(const void* keep_alive);  // an outstanding command, not given up, has this buffer
   uint16_t latest_cid() const { return latest_cid_; }             // sent last by send()
   uint64_t latest_latency_ns() const { return latest_latency_; }  // delivered last
   QueuePair& pair() { return pair_; }

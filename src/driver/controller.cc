@@ -218,12 +218,47 @@ void Controller::attach(IoQueuePair& queue) {
 void Controller::detach(IoQueuePair& queue, bool give_id) {
   const std::lock_guard guard(mutex_);
   if (queue.id_ >= io_queues_.size() || io_queues_[queue.id_].queue != &queue) return;
-  io_queues_[queue.id_] = {!give_id, nullptr};
+  io_queues_[queue.id_] = {!give_id, !give_id, nullptr};
 }
 
 void Controller::give_queue_id(uint16_t id) {
   const std::lock_guard guard(mutex_);
   if (id < io_queues_.size()) io_queues_[id] = {};
+}
+
+void Controller::lose_queue_id(uint16_t id) {
+  const std::lock_guard guard(mutex_);
+  if (id < io_queues_.size() && io_queues_[id].taken) io_queues_[id].lost = true;
+}
+
+void Controller::reclaim_queue_ids() {
+  std::vector<uint16_t> lost;
+  {
+    const std::lock_guard guard(mutex_);
+    for (uint32_t id = 1; id <= io_queue_limit_; ++id) {
+      if (!io_queues_[id].taken) return;
+      if (std::exchange(io_queues_[id].lost, false)) lost.push_back(static_cast<uint16_t>(id));
+    }
+  }
+  for (const uint16_t id : lost) {
+    bool gone = true;
+    for (const spec::Sqe& sqe : {delete_sq_command(id), delete_cq_command(id)}) {
+      try {
+        Command command;
+        command.sqe = sqe;
+        const spec::Cqe cqe = admin_->execute(std::move(command));
+        // Invalid Queue Identifier: there is none, which is as good.
+        gone &= cqe.ok() || (cqe.sct() == spec::sct::kCommandSpecific &&
+                             cqe.sc() == spec::sc::kInvalidQueueIdentifier);
+      } catch (const CommandTimeout&) {
+        gone = false;
+      } catch (...) {  // Ctrl-C, or the device is gone
+        for (const uint16_t one : lost) lose_queue_id(one);
+        throw;
+      }
+    }
+    gone ? give_queue_id(id) : lose_queue_id(id);
+  }
 }
 
 void Controller::set_commands(IoQueuePair& queue, CommandQueue* commands) {

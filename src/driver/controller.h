@@ -137,6 +137,10 @@ class Controller : public std::enable_shared_from_this<Controller> {
   void attach(IoQueuePair& queue);
   void detach(IoQueuePair& queue, bool give_id);
   void give_queue_id(uint16_t id);
+  // Deletes what may be left of queues whose creation or deletion had no answer in time, when their
+  // identifiers are the last ones.
+  void reclaim_queue_ids();
+  void lose_queue_id(uint16_t id);
   void set_commands(IoQueuePair& queue, CommandQueue* commands);
   uint32_t raw_read32(uint32_t offset);
   uint32_t ready_limit_ms();
@@ -166,6 +170,7 @@ class Controller : public std::enable_shared_from_this<Controller> {
   std::mutex mutex_;  // of what follows; never held while a command runs
   struct IoQueueEntry {
     bool taken = false;
+    bool lost = false;  // taken by nobody, but perhaps still in use on the device
     IoQueuePair* queue = nullptr;
   };
   std::vector<IoQueueEntry> io_queues_;  // by queue identifier

@@ -46,6 +46,7 @@ IoQueuePair::IoQueuePair(std::shared_ptr<Controller> controller, const IoQueueOp
 
 void IoQueuePair::create_on_device() {
   generation_ = controller_->generation();
+  controller_->reclaim_queue_ids();
   id_ = controller_->take_queue_id();
   const unsigned vectors = controller_->interrupt_vectors();
   if (options_.vector == IoQueueOptions::kAnyVector) {
@@ -77,10 +78,14 @@ void IoQueuePair::create_on_device() {
     controller_->give_queue_id(id_);
     throw QueueCreationError("IO queue " + std::to_string(id_) + ": " + error.what());
   } catch (...) {
-    // A device that did not answer may still take the queue up: the identifier stays taken and the
-    // memory alive until the next reset.
+    // A device that did not answer may still take the queue up: the identifier stays taken until it
+    // is needed or the device is reset, the memory until the reset.
     if (pair_ != nullptr) pair_->kill("its creation failed");
-    if (deleted_) controller_->give_queue_id(id_);
+    if (deleted_) {
+      controller_->give_queue_id(id_);
+    } else {
+      controller_->lose_queue_id(id_);
+    }
     throw;
   }
   controller_->attach(*this);

@@ -121,6 +121,9 @@ Controller::Controller(std::shared_ptr<DeviceHandle> handle, bool owned)
 
 Controller::~Controller() {
   stop_listening();
+  // The admin queue may go on for others. The garbage collector took the callbacks for ours alone
+  // (traverse), and may have emptied them already.
+  callbacks_->clear();
   handle_->remove(this);
   if (open_ != nullptr) open_->end_session();
 }

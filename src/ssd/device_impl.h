@@ -13,6 +13,7 @@
 #include "ssd/admin/admin.h"
 #include "ssd/admin/error_log.h"
 #include "ssd/admin/events.h"
+#include "ssd/admin/feature_store.h"
 #include "ssd/admin/features.h"
 #include "ssd/admin/firmware.h"
 #include "ssd/admin/maintenance.h"
@@ -80,11 +81,11 @@ struct PersistentPart {
 inline constexpr PersistentPart kPersistentSmart{0, 256};
 inline constexpr PersistentPart kPersistentMaintenance{256, 1024};
 
-// And of the 64 KiB beside the media (StateFile).
+// And of the 256 KiB beside the media (StateFile).
 inline constexpr PersistentPart kStateEvents{0, 48 << 10};
-inline constexpr PersistentPart kStateFeatures{48 << 10, 12 << 10};
 inline constexpr PersistentPart kStateFirmware{60 << 10, 256};
 inline constexpr PersistentPart kStateVpd{61 << 10, Management::kVpdBytes};
+inline constexpr PersistentPart kStateFeatures{64 << 10, kFeatureStoreBytes};
 
 struct Device::Impl {
   Impl(const Config& with, const base::Clock& by);

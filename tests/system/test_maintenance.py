@@ -339,3 +339,46 @@ def test_management_interface(nvme0, warned):
     assert warned() == []
     nvme0.mi_send(0, mtype=2).waitdone()
     assert warned() == ["ERROR status: 00/02"]
+
+
+def test_what_a_file_keeps(system, tmp_path):
+    """Saved features, firmware, error count, self-test results and VPD outlive the process."""
+    dut = f"sim:capacity=64MiB,latency=0,file={tmp_path / 'media'}"
+    first = """
+        import os, sys, time, warnings, nvme as d
+        warnings.simplefilter("ignore")
+        nvme0, buf = d.Controller(sys.argv[1]), d.Buffer(4096)
+        nvme0.setfeatures(0x04, sv=1, cdw11=345).waitdone()      # temperature threshold
+        nvme0.setfeatures(0x08, sv=1, cdw11=0x0703).waitdone()   # interrupt coalescing
+        nvme0.setfeatures(0x01, cdw11=0x01020303).waitdone()     # arbitration, not saved
+        nvme0.send_cmd(0x09, nsid=1, cdw10=0x84, cdw11=1).waitdone()  # write protection
+        buf[:8] = b"2.0     "
+        nvme0.fw_download(buf, 0).waitdone()
+        nvme0.fw_commit(2, 1).waitdone()                          # active after a reset
+        nvme0.send_cmd(0xFF).waitdone()                           # an error
+        nvme0.dst(1).waitdone()
+        nvme0.dst(15).waitdone()
+        buf[:4] = b"mine"
+        nvme0.mi_send(6, 200, 4, buf).waitdone()
+        os._exit(0)
+    """
+    assert system.script(first, dut)[0] == 0
+    second = """
+        import sys, warnings, nvme as d
+        nvme0, buf = d.Controller(sys.argv[1]), d.Buffer(4096)
+        for fid in (0x04, 0x08, 0x01):
+            print(nvme0.getfeatures(fid).waitdone())
+        nvme0.send_cmd(0x0A, nsid=1, cdw10=0x84, cb=lambda cdw0, _: print(cdw0)).waitdone()
+        print(nvme0.id_data(71, 64, str).strip())
+        nvme0.getlogpage(3, buf, 512).waitdone()
+        print(buf[0], bytes(buf[8:16]), bytes(buf[16:24]))
+        nvme0.getlogpage(2, buf, 512).waitdone()
+        print(buf.data(183, 176))
+        nvme0.getlogpage(6, buf, 564).waitdone()
+        print(hex(buf[4]))
+        nvme0.mi_receive(5, 200, 4, buf).waitdone()
+        print(bytes(buf[:4]))
+    """
+    code, out, err = system.script(second, dut)
+    kept = ["345", "1795", "2", "1", "2.0", "2 b'1.0     ' b'2.0     '", "1", "0x11", "b'mine'"]
+    assert (code, out.splitlines()) == (0, kept), err

@@ -117,6 +117,7 @@ Outcome Admin::set_features(const spec::Sqe& sqe, uint64_t now_ns) {
   const Outcome outcome = write_feature(sqe, parts_.features.current, now_ns);
   if (outcome.status != kSuccess) return outcome;
   if (save) write_feature(sqe, parts_.features.saved, now_ns);
+  if (save || fid == f::kNamespaceWriteProtection) parts_.features.store();
   apply_features();
   return outcome;
 }

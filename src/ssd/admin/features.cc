@@ -1,6 +1,8 @@
 // Defaults, and what can be saved and changed.
 #include "ssd/admin/features.h"
 
+#include "ssd/admin/feature_store.h"
+
 namespace pynvme::ssd {
 namespace {
 
@@ -73,6 +75,16 @@ Features::Kind Features::kind(uint8_t fid, const Config& config) {
   }
 }
 
+void Features::keep_in(std::span<uint8_t> store) {
+  store_ = store;
+  load_features(store_, saved, current);
+  power_cycled();
+}
+
+void Features::store() const {
+  if (!store_.empty()) store_features(store_, saved, current);
+}
+
 void Features::reset() {
   std::map<uint32_t, uint8_t> protection;
   for (const auto& [nsid, values] : current.of_namespace)
@@ -98,6 +110,7 @@ void Features::power_cycled() {
 void Features::forget_namespace(uint32_t nsid) {
   current.of_namespace.erase(nsid);
   saved.of_namespace.erase(nsid);
+  store();
 }
 
 void Features::forget_lba_ranges(uint32_t nsid) {
@@ -105,6 +118,7 @@ void Features::forget_lba_ranges(uint32_t nsid) {
     const auto found = values->of_namespace.find(nsid);
     if (found != values->of_namespace.end()) found->second.lba_ranges.clear();
   }
+  store();
 }
 
 void Features::set_timestamp(uint64_t ms, uint64_t now_ns) {

@@ -6,6 +6,7 @@
 #include <atomic>
 #include <cstdint>
 #include <map>
+#include <span>
 #include <vector>
 
 #include "spec/feature.h"
@@ -71,6 +72,11 @@ class Features {
   };
   static Kind kind(uint8_t fid, const Config& config);
 
+  // Loads what was saved there, and saves there from now on.
+  void keep_in(std::span<uint8_t> store);
+  // `saved` or a namespace's write protection has changed.
+  void store() const;
+
   // A Controller Level Reset: the saved value where there is one, else the default, which are the
   // same thing until something is saved (§4.4).
   void reset();
@@ -86,6 +92,7 @@ class Features {
   spec::Timestamp timestamp(uint64_t now_ns) const;
 
  private:
+  std::span<uint8_t> store_;
   uint64_t timestamp_ms_ = 0;
   uint64_t timestamp_set_ns_ = 0;
   uint8_t timestamp_origin_ = spec::Timestamp::kOriginReset;

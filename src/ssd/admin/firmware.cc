@@ -12,6 +12,7 @@
 namespace pynvme::ssd {
 namespace {
 
+constexpr uint64_t kMagic = 0x3130'5257'4D46'5950;  // "PYFMWR01"
 // Far more than firmware needs, and a bound for what a host can make us keep.
 constexpr uint64_t kImageBytesMax = 64U << 20;
 
@@ -30,7 +31,35 @@ std::string revision_of(const std::vector<uint8_t>& image) {
 
 }  // namespace
 
-Firmware::Firmware(const std::string& revision) { revision_[1] = revision; }
+Firmware::Firmware(const std::string& revision) : factory_(revision) { revision_[1] = revision; }
+
+void Firmware::keep_in(std::span<uint8_t> store) {
+  state_ = reinterpret_cast<State*>(store.data());
+  const auto text = [](const char(&field)[8]) {
+    return std::string(field, strnlen(field, sizeof field));
+  };
+  if (state_->magic == kMagic && text(state_->factory) == factory_ && state_->active != 0 &&
+      state_->active <= kFirmwareSlots && state_->next <= kFirmwareSlots) {
+    for (size_t i = 0; i < kFirmwareSlots; ++i) revision_[i + 1] = text(state_->revision[i]);
+    active_ = state_->active;
+    next_ = state_->next;
+  }
+  this->store();
+}
+
+void Firmware::store() {
+  if (state_ == nullptr) return;
+  State state{};
+  state.magic = kMagic;
+  const auto set = [](char(&field)[8], const std::string& text) {
+    std::memcpy(field, text.data(), std::min(sizeof field, text.size()));
+  };
+  set(state.factory, factory_);
+  for (size_t i = 0; i < kFirmwareSlots; ++i) set(state.revision[i], revision_[i + 1]);
+  state.active = active_;
+  state.next = next_;
+  *state_ = state;
+}
 
 bool Firmware::accepts(uint64_t offset, uint64_t bytes) { return offset + bytes <= kImageBytesMax; }
 
@@ -86,13 +115,16 @@ uint16_t Firmware::commit(uint8_t slot, uint8_t action, bool* activates_now) {
     next_ = 0;
     *activates_now = true;
   }
+  store();
   return kSuccess;
 }
 
 void Firmware::reset() {
   pieces_.clear();
   overlapped_ = false;
-  if (next_ != 0) active_ = std::exchange(next_, uint8_t{0});
+  if (next_ == 0) return;
+  active_ = std::exchange(next_, uint8_t{0});
+  store();
 }
 
 spec::FirmwareSlotLog Firmware::log() const {

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,9 @@ inline constexpr uint8_t kFirmwareGranularity = 0xFF;  // FWUG: no restriction b
 class Firmware {
  public:
   explicit Firmware(const std::string& revision);
+  // Takes the slots over that were kept there, and keeps them there from now on. What the drive
+  // left the factory with has to be the same as then.
+  void keep_in(std::span<uint8_t> store);
 
   // Whether a piece has a place in an image.
   static bool accepts(uint64_t offset, uint64_t bytes);
@@ -39,8 +43,20 @@ class Firmware {
     uint64_t offset;
     std::vector<uint8_t> bytes;
   };
+  // Little-endian; revisions padded with zeroes.
+  struct State {
+    uint64_t magic;
+    char factory[8];
+    char revision[kFirmwareSlots][8];
+    uint8_t active;
+    uint8_t next;
+    uint8_t reserved[6];
+  };
   uint16_t take_image(std::string* revision);
+  void store();
 
+  const std::string factory_;
+  State* state_ = nullptr;
   std::array<std::string, kFirmwareSlots + 1> revision_;  // by slot, 1 to 3; empty: no image
   uint8_t active_ = 1;
   uint8_t next_ = 0;  // at the next reset; 0: stays

@@ -1,4 +1,4 @@
-// What outlives the process beside the media: 64 KiB in a file next to the media's, mapped shared,
+// What outlives the process beside the media: 256 KiB in a file next to the media's, mapped shared,
 // so that a killed process loses nothing of it. Without a file it is memory.
 #pragma once
 
@@ -11,7 +11,7 @@ namespace pynvme::ssd {
 
 class StateFile {
  public:
-  static constexpr uint64_t kBytes = 64 << 10;
+  static constexpr uint64_t kBytes = 256 << 10;
 
   // "<media file>.state"; empty: memory. Throws std::runtime_error when it cannot be used. Who has
   // the media's file has this one as well.

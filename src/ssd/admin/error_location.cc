@@ -30,11 +30,16 @@ constexpr uint16_t at(uint8_t byte, uint8_t bit = 0) {
 }
 
 uint16_t of_log(const spec::Sqe& sqe, const Config& config) {
-  if (spec::log_lid(sqe.cdw10) == spec::lid::kSmart && sqe.nsid != spec::kNsidNone &&
-      sqe.nsid != spec::kNsidBroadcast) {
+  const uint8_t lid = spec::log_lid(sqe.cdw10);
+  if (lid == spec::lid::kSmart && sqe.nsid != spec::kNsidNone && sqe.nsid != spec::kNsidBroadcast) {
     return at(kNsid);
   }
   if (config.mdts_bytes != 0 && spec::log_bytes(sqe.cdw10, sqe.cdw11) > config.mdts_bytes) {
+    return at(kCdw10 + 2);
+  }
+  // Telemetry comes in blocks of the length of its header.
+  if ((lid == spec::lid::kTelemetryHost || lid == spec::lid::kTelemetryController) &&
+      spec::log_bytes(sqe.cdw10, sqe.cdw11) % sizeof(spec::TelemetryHeader) != 0) {
     return at(kCdw10 + 2);
   }
   if ((sqe.cdw14 & spec::kLogOffsetIsIndex) != 0) return at(kCdw14 + 2, 7);

@@ -41,6 +41,8 @@ TEST_F(ErrorLocationTest, AdminCommands) {
   EXPECT_EQ(location(Command::make(0x02).set(10, 0xEE).prp(page), 0x109), at(40));
   EXPECT_EQ(location(Command::make(0x02).set(10, 2).set(12, 3).prp(page), 0x002), at(48));
   EXPECT_EQ(location(Command::make(0x02).set(10, 2).set(11, 9).prp(page), 0x002), at(42));
+  EXPECT_EQ(location(Command::make(0x02).set(10, 126 << 16 | 7).prp(page), 0x002), at(42))
+      << "not a whole block of telemetry";
   EXPECT_EQ(location(Command::make(0x0A).set(10, 0xEE), 0x002), at(40)) << "FID";
   EXPECT_EQ(location(Command::make(0x0A).set(10, 7 << 8 | 1), 0x002), at(41)) << "SEL";
   EXPECT_EQ(location(Command::make(0x09).set(10, 2).set(11, 31), 0x002), at(44)) << "PS";

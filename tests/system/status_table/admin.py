@@ -173,6 +173,38 @@ ADDRESS_ROWS = [
     for wrong in ({"prp1": 0}, {"prp1": 0x1000}, {"prp1": 1 << 51})
 ]
 
+EVENT_LOG = {"lid": 0x0D, "numdl": 127}
+TELEMETRY_ROWS = [
+    Row(
+        GET_LOG,
+        wrong,
+        Status.INVALID_FIELD,
+        f"Base 2.0 {clause}: blocks of 512 bytes",
+        given={"lid": lid, "numdl": 127},
+        right={},
+        note=f"{lid=}",
+    )
+    for lid, clause in ((0x07, "§5.16.1.8"), (0x08, "§5.16.1.9"))
+    for wrong in ({"numdl": 126}, {"numdl": 128}, {"lpo": 4}, {"lpo": 256}, {"lpo": 508})
+] + [
+    Row(
+        GET_LOG,
+        {"lsp": lsp},
+        Status.SEQUENCE_ERROR,
+        f"Base 2.0 §5.16.1.14: {note}",
+        dnr=None,
+        given=EVENT_LOG,
+        before=tuple(GET_LOG(**EVENT_LOG, lsp=action) for action in before),
+        right={"lsp": right},
+        note=note,
+    )
+    for lsp, right, before, note in (
+        (0, 1, (), "no context was established"),
+        (1, 0, (1,), "a context is there"),
+        (0, 1, (1, 2), "the context was released"),
+    )
+]
+
 VERSION_2_ROWS = [
     *(
         Row(
@@ -199,6 +231,7 @@ VERSION_2_ROWS = [
 
 ROWS = [
     *ADDRESS_ROWS,
+    *TELEMETRY_ROWS,
     *VERSION_2_ROWS,
     *IDENTIFY_ROWS,
     *LOG_ROWS,

@@ -1,4 +1,4 @@
-"""Security Send and Receive, Directives, Doorbell Buffer Config: NVMe Base 2.0c §5.7 to §5.11,
+"""Security, Directives, Doorbell Buffer Config, Keep Alive, NVMe-MI: NVMe Base 2.0c §5.7 to §5.11,
 §5.25, §5.26."""
 
 from status_table.row import Command, Row
@@ -13,6 +13,8 @@ DIRECTIVE_RECEIVE = Command("directive_receive", 0x1A, fields=DIRECTIVE, usual=U
 DIRECTIVE_SEND = Command("directive_send", 0x19, fields=DIRECTIVE, usual={"doper": 1, "nsid": 1})
 SHADOW = Command("doorbell_buffer_config", 0x7C, usual={"pages": 2})
 KEEP_ALIVE = Command("keep_alive", 0x18)
+MI_SEND = Command("mi_send", 0x1D)
+MI_RECEIVE = Command("mi_receive", 0x1E, usual={"pages": 1})
 
 ROWS = [
     *(
@@ -50,6 +52,8 @@ ROWS = [
             (DIRECTIVE_SEND, None),
             (SHADOW, {}),
             (KEEP_ALIVE, {}),
+            (MI_SEND, None),
+            (MI_RECEIVE, None),
         )
         for wrong in ({"fuse": 1}, {"psdt": 1})
     ),

@@ -6,6 +6,7 @@
 #include "ssd/admin/firmware.h"
 #include "ssd/admin/maintenance.h"
 #include "ssd/admin/persistent_events.h"
+#include "ssd/frontend/outstanding.h"
 #include "ssd/model/power.h"
 #include "ssd/model/timing.h"
 
@@ -15,6 +16,9 @@ Admin::Admin(const Parts& parts) : parts_(parts) {}
 
 Outcome Admin::execute(const spec::Sqe& sqe, uint64_t now_ns) {
   namespace admin = spec::admin;
+  if (parts_.outstanding.has_admin(sqe.cid) || parts_.events.waits(sqe.cid)) {
+    return fail_once(spec::sc::kCommandIdConflict);
+  }
   switch (sqe.opcode) {
     case admin::kDeleteIoSq:
     case admin::kCreateIoSq:

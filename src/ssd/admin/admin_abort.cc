@@ -23,7 +23,9 @@ Outcome Admin::abort(const spec::Sqe& sqe, uint64_t now_ns) {
   if (sqid < parts_.queues.count() && parts_.queues.sq(sqid).live) {
     Outstanding::Command command;
     if (parts_.outstanding.take(sqid, cid, &command)) {
-      --parts_.queues.sq(sqid).inside;
+      SubmissionQueue& sq = parts_.queues.sq(sqid);
+      --sq.inside;
+      if (command.owns_cid) sq.cids[cid] = false;
       post_aborted(sqid, cid, now_ns);
       aborted = true;
     } else {

@@ -1,4 +1,6 @@
 // Get and Set Features: every feature, every selector, every check.
+#include <cstdio>
+
 #include "ssd/test_host.h"
 
 namespace pynvme::ssd::testing {
@@ -232,6 +234,49 @@ TEST_F(FeaturesTest, WriteProtection) {
   power_cycle();
   EXPECT_EQ(set(0x84, 0, 1), 0x10E) << "for good";
   EXPECT_EQ(host.status(q, write_command(data, 0, 1)), 0x020);
+}
+
+TEST(Features, SavedValuesOutliveTheProcess) {
+  Config config = TestHost::quick();
+  config.file = ::testing::TempDir() + "/features_test.media";
+  const auto clean = [&] {
+    std::remove(config.file.c_str());
+    std::remove((config.file + ".state").c_str());
+  };
+  clean();
+  const auto set = [](TestHost& host, uint32_t cdw10, uint32_t cdw11, uint32_t nsid = 0) {
+    return host.status(Command::make(0x09, nsid).set(10, cdw10).set(11, cdw11));
+  };
+  const auto get = [](TestHost& host, uint32_t fid, uint32_t nsid = 0, uint32_t cdw11 = 0) {
+    return host.run(Command::make(0x0A, nsid).set(10, fid).set(11, cdw11)).cdw0();
+  };
+  {
+    TestHost host(config);
+    EXPECT_EQ(set(host, 0x01 | kSave, 5), 0);
+    EXPECT_EQ(set(host, 0x02, 1), 0) << "not saved";
+    EXPECT_EQ(set(host, 0x05 | kSave, 9, 1), 0);
+    EXPECT_EQ(set(host, 0x06 | kSave, 0), 0);
+    EXPECT_EQ(set(host, 0x09 | kSave, 1 << 16 | 11), 0);
+    EXPECT_EQ(set(host, 0x80 | kSave, 3), 0);
+    EXPECT_EQ(set(host, 0x84, 1, 1), 0);
+  }
+  {
+    TestHost host(config);
+    EXPECT_EQ(get(host, 0x01), 5u);
+    EXPECT_EQ(get(host, 0x01 | kDefault), 2u);
+    EXPECT_EQ(get(host, 0x02), 0u);
+    EXPECT_EQ(get(host, 0x05, 1), 9u);
+    EXPECT_EQ(get(host, 0x06), 0u);
+    EXPECT_EQ(get(host, 0x09, 0, 11), 1u << 16 | 11);
+    EXPECT_EQ(get(host, 0x80), 3u);
+    EXPECT_EQ(get(host, 0x84, 1), 1u);
+    EXPECT_EQ(set(host, 0x84, 2, 1), 0);
+  }
+  {
+    TestHost host(config);
+    EXPECT_EQ(get(host, 0x84, 1), 0u) << "until the next power cycle";
+  }
+  clean();
 }
 
 TEST_F(FeaturesTest, HostBehaviorAndIdentifier) {

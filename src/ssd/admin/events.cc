@@ -27,6 +27,11 @@ bool Events::take(uint16_t cid) {
   return true;
 }
 
+bool Events::waits(uint16_t cid) {
+  const std::lock_guard guard(lock_);
+  return std::find(requests_.begin(), requests_.end(), cid) != requests_.end();
+}
+
 void Events::raise(uint8_t type, uint8_t info, uint8_t log_page) {
   const std::lock_guard guard(lock_);
   for (const Event& event : events_) {

@@ -22,6 +22,7 @@ class Events {
   Outcome request(uint16_t cid);
   // Takes a waiting request away; false when there is none with that CID.
   bool take(uint16_t cid);
+  bool waits(uint16_t cid);
 
   // An event happened. The same event is not queued twice.
   void raise(uint8_t type, uint8_t info, uint8_t log_page);

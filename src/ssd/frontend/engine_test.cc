@@ -283,5 +283,28 @@ TEST(Timekeeper, CompletesWhatNobodyPollsFor) {
   std::free(memory);
 }
 
+TEST(Engine, ACidInUseIsAConflict) {
+  Config config = TestHost::quick();
+  config.latency_scale = 1.0;
+  TestHost host(config);
+  HostQueue q = host.create_queue(1);
+  const Command read = read_command(host.page(), 0, 1);
+  for (int round = 0; round < 2; ++round) {
+    host.place(q, read, uint16_t{7});
+    host.place(q, read, uint16_t{7});
+    host.place(q, read, uint16_t{8});
+    host.ring_tail(q);
+    const Completion first = host.wait(q);
+    EXPECT_EQ(first.cid(), 7);
+    EXPECT_EQ(first.status(), 0x003);
+    EXPECT_FALSE(first.dnr());
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(host.wait(q).status(), 0) << "free again each time";
+  }
+  // The admin queue's as well, an AER's included.
+  host.submit(host.admin, Command::make(0x0C), uint16_t{99});
+  host.submit(host.admin, Command::make(0x0A).set(10, 7), uint16_t{99});
+  EXPECT_EQ(host.wait(host.admin).status(), 0x003);
+}
+
 }  // namespace
 }  // namespace pynvme::ssd::testing

@@ -85,6 +85,9 @@ void Engine::complete(const Outstanding::Command& command, uint64_t now_ns) {
   cqe.cid = command.sqe.cid;
   cqe.status = outcome.status;
   --sq.inside;
+  if (command.owns_cid) sq.cids[command.sqe.cid] = false;
+  // Idle time begins when the last command is over.
+  if (sq.id != 0) parts_.power.touch(now_ns);
   queues_.post(queues_.cq(sq.cqid), {&cqe, 1}, now_ns);
 }
 
@@ -190,8 +193,10 @@ uint32_t Engine::fetch_burst(SubmissionQueue& sq, uint32_t burst, uint64_t now_n
 
 void Engine::enter(SubmissionQueue& sq, const spec::Sqe& sqe, uint64_t now_ns) {
   Outstanding::Command command{sqe, sq.id, false, kSuccess};
+  command.owns_cid = sq.claim_cid(sqe.cid);
   uint64_t due = now_ns;
   uint16_t status = sqe.fuse() == spec::Fuse::kSecond ? Nvm::lone_half(sqe) : nvm_.check(sqe);
+  if (!command.owns_cid) status = fail_once(spec::sc::kCommandIdConflict);
   if (status == kSuccess) {
     const uint8_t state = parts_.power.wake(now_ns);
     if (kPowerStates[state].non_operational) parts_.timing.set_power_state(state);
@@ -226,7 +231,7 @@ void Engine::enter_pair(SubmissionQueue& sq, const spec::Sqe& first, const spec:
     const spec::Sqe& sqe = i == 0 ? first : second;
     if (status[i] != kSuccess) status[i] = note_error(sqe, sq.id, status[i], tally.error_lba);
     ++sq.inside;
-    parts_.outstanding.add({sqe, sq.id, false, status[i]}, due);
+    parts_.outstanding.add({sqe, sq.id, false, status[i], sq.claim_cid(sqe.cid)}, due);
   }
   account(tally, now_ns, now_ns);
 }

@@ -11,6 +11,12 @@ uint32_t Outstanding::admin_commands(uint8_t opcode) const {
   }));
 }
 
+bool Outstanding::has_admin(uint16_t cid) const {
+  return std::any_of(due_.begin(), due_.end(), [&](const Due& due) {
+    return due.command.sqid == 0 && due.command.sqe.cid == cid;
+  });
+}
+
 void Outstanding::add(const Command& command, uint64_t due_ns) {
   count(command, 1);
   due_.push_back({due_ns, arrivals_++, command});

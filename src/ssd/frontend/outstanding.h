@@ -17,12 +17,14 @@ class Outstanding {
     uint16_t sqid;
     bool executes_late;  // a read: its data move when it is due
     Outcome outcome;     // otherwise
+    bool owns_cid = false;
   };
 
   bool empty() const { return due_.empty(); }
   uint64_t next_due() const { return due_.empty() ? UINT64_MAX : due_.front().ns; }
   uint32_t io_commands() const { return io_commands_; }
   uint32_t admin_commands(uint8_t opcode) const;
+  bool has_admin(uint16_t cid) const;
 
   void add(const Command& command, uint64_t due_ns);
   Command take_next();

@@ -52,6 +52,7 @@ void Queues::open_sq(SubmissionQueue& sq, uint32_t entries, uint16_t cqid, uint8
   sq.head_for_completions = 0;
   sq.memory = std::move(memory);
   sq.aborted.clear();
+  sq.cids.clear();
   set_doorbell(2U * sq.id, 0);
   if (shadow_.on()) shadow_.restart(2U * sq.id);
 }
@@ -76,6 +77,7 @@ void Queues::close_sq(SubmissionQueue& sq) {
   ++sq.generation;
   sq.memory.pages.clear();
   sq.aborted.clear();
+  sq.cids.clear();
 }
 
 void Queues::close_cq(CompletionQueue& cq) {

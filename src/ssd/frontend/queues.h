@@ -49,6 +49,15 @@ struct alignas(64) SubmissionQueue {
   DataPointer data;
   QueueMemory memory;
   std::vector<uint32_t> aborted;  // entries that were aborted before they were fetched
+  std::vector<bool> cids;         // of commands inside (latency model)
+
+  // False when a command with that CID is inside already.
+  bool claim_cid(uint16_t cid) {
+    if (cids.empty()) cids.resize(UINT16_MAX + 1);
+    if (cids[cid]) return false;
+    cids[cid] = true;
+    return true;
+  }
 
   uint32_t waiting() const { return tail >= head ? tail - head : size - head + tail; }
   // Null when the host took the memory away.

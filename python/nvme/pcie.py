@@ -103,8 +103,8 @@ class Pcie(_core.Pcie):
         """PowerState of PMCSR: 0 D0, 1 D1, 2 D2, 3 D3hot. Settable, 0 to 3.
 
         Entering and leaving D3hot takes 10 ms (PCI Power Management 1.2 §5.6.1). A function without
-        No_Soft_Reset is reset on its way back to D0, and its configuration space restored here.
-        Controller.reset() comes next.
+        No_Soft_Reset is reset on its way back to D0, and its configuration space restored here;
+        then Controller.reset() comes next. The embedded SSD has No_Soft_Reset.
 
         >>> import nvme as d
         >>> nvme0 = d.Controller("sim")

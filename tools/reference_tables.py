@@ -32,8 +32,8 @@ SIM_KEYS = {
     "version": ("1.4", "NVMe version in the VS register"),
     "ready_ms": ("0", "milliseconds from CC.EN = 1 to CSTS.RDY = 1"),
     "timeout": ("20", "CAP.TO, in units of 500 ms"),
-    "interrupts": ("msix", "what kind of interrupts it has"),
     "dstrd": ("0", "doorbell stride: 4 << dstrd bytes between doorbells, as in CAP.DSTRD"),
+    "interrupts": ("msix", "the best kind of interrupt it has; the lesser ones are there as well"),
 }  # fmt: skip
 
 # The specification's names of features and log pages, which the driver does not need.

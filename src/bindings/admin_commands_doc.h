@@ -308,12 +308,13 @@ Args:
     mtype: NVMe-MI Message Type, 0 to 15; 1 is an MI command
     cb: called inside waitdone() as cb(cdw0, status1) or cb(cpl)
 
-The embedded SSD has no management interface and answers with status 00/01.
+The status of the Management Interface command is bits 7:0 of cdw0, in a completion that is successful;
+0 is success, 3 an invalid opcode, 4 an invalid parameter.
 
 >>> import nvme as d
 >>> nvme0 = d.Controller("sim")
->>> if nvme0.supports(0x1d):
-...     cdw0 = nvme0.mi_send(opcode=3, dword0=1 << 24).waitdone()  # Configuration Set
+>>> nvme0.mi_send(opcode=3, dword0=2, dword1=0xfff).waitdone()  # Configuration Set
+0
 >>> nvme0.close()
 )";
 
@@ -326,12 +327,16 @@ Args:
     mtype: NVMe-MI Message Type, 0 to 15; 1 is an MI command
     cb: called inside waitdone() as cb(cdw0, status1) or cb(cpl)
 
-The embedded SSD has no management interface and answers with status 00/01.
+The status of the Management Interface command is bits 7:0 of cdw0, in a completion that is successful;
+0 is success, 3 an invalid opcode, 4 an invalid parameter.
 
 >>> import nvme as d
 >>> nvme0 = d.Controller("sim")
->>> if nvme0.supports(0x1e):
-...     cdw0 = nvme0.mi_receive(opcode=1, buf=d.Buffer(4096)).waitdone()  # Health Status Poll
+>>> buf = d.Buffer(4096)
+>>> nvme0.mi_receive(opcode=1, buf=buf).waitdone()  # NVM Subsystem Health Status Poll
+0
+>>> 0 <= buf[2] < 100  # Composite Temperature, in degrees Celsius
+True
 >>> nvme0.close()
 )";
 

@@ -34,6 +34,10 @@ SIM_KEYS = {
     "timeout": ("20", "CAP.TO, in units of 500 ms"),
     "dstrd": ("0", "doorbell stride: 4 << dstrd bytes between doorbells, as in CAP.DSTRD"),
     "interrupts": ("msix", "the best kind of interrupt it has; the lesser ones are there as well"),
+    "lbaformats": ("512+4096", "bytes of an LBA in each LBA format"),
+    "nssizes": ("", "how large each namespace is; the rest of the capacity is not allocated"),
+    "nsformats": ("", "bytes of an LBA in each namespace, instead of `lba` in all"),
+    "powerstates": ("5", "power states; 3 and 4 are non-operational"),
 }  # fmt: skip
 
 # The specification's names of features and log pages, which the driver does not need.

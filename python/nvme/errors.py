@@ -91,7 +91,7 @@ class NamespaceCreationError(Exception):
     ...     d.Namespace(nvme0, 5)
     ... except d.NamespaceCreationError as error:
     ...     print(error)
-    sim: Identify Namespace failed with status 00/0b, ...
+    namespace 5 of sim is not active: it does not exist, or is not attached ... Active: 1.
     >>> nvme0.close()
     """
 

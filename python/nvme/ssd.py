@@ -22,7 +22,11 @@ class Ssd(_core.Ssd):
     Args:
         addr: where, for example "01:00.0"; a free address is chosen when it is left out
         config: what it is like, by the keys of a "sim:key=value,..." address, for example
-            capacity="1GB", lba=4096, queues=4, mqes=63, mdts=65536, latency=0, model="my drive"
+            capacity="1GB", lba=4096, queues=4, mqes=63, mdts=65536, latency=0, model="my drive".
+            Several namespaces: namespaces=2 shares the capacity out evenly; nsformats="512+4096"
+            says bytes of an LBA for each, nssizes="1GB+512MB" how large each is, and what is left
+            can be had by Namespace Management. lbaformats="512+4096" are the LBA formats,
+            powerstates=3 is how many power states there are.
 
     The data live as long as the object or something that has it open (or in a file:
     file="/tmp/ssd"). Pcie(ssd) and Controller(ssd) open it, and so does its address.

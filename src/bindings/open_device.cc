@@ -171,11 +171,7 @@ std::shared_ptr<OpenNamespace> OpenController::open_namespace(uint32_t nsid, uin
   auto ns = std::make_shared<OpenNamespace>();
   ns->nsid = nsid;
   read_format(*ns);
-  if (ns->lba_count == 0) {
-    throw_python("NamespaceCreationError",
-                 "namespace " + std::to_string(nsid) + " of " + device_->address() +
-                     " is not active: its size is 0. Attach it, or use another nsid.");
-  }
+  if (ns->lba_count == 0) throw_python("NamespaceCreationError", inactive_text(nsid));
   try {
     ns->integrity = std::make_shared<verify::Integrity>(ns->lba_count, ns->lba_bytes, nlba_verify);
   } catch (const std::runtime_error& error) {
@@ -184,6 +180,27 @@ std::shared_ptr<OpenNamespace> OpenController::open_namespace(uint32_t nsid, uin
   }
   known = ns;
   return ns;
+}
+
+std::string OpenController::inactive_text(uint32_t nsid) {
+  std::string active;
+  {
+    ++admin_busy;
+    const PythonWait wait;
+    try {
+      driver().init_namespaces();
+    } catch (...) {
+      --admin_busy;
+      throw;
+    }
+    --admin_busy;
+  }
+  for (const uint32_t id : driver().active_namespaces()) {
+    active.append(active.empty() ? "" : ", ").append(std::to_string(id));
+  }
+  return "namespace " + std::to_string(nsid) + " of " + device_->address() +
+         " is not active: it does not exist, or is not attached to the controller. Active: " +
+         (active.empty() ? "none" : active) + ".";
 }
 
 void OpenController::read_format(OpenNamespace& ns) {

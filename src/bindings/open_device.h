@@ -163,6 +163,7 @@ class OpenController {
 
  private:
   void read_format(OpenNamespace& ns);
+  std::string inactive_text(uint32_t nsid);
 
   std::shared_ptr<OpenDevice> device_;
   std::shared_ptr<driver::Controller> driver_;

@@ -66,6 +66,19 @@ inline constexpr uint8_t kActivateBootPartition = 7;
 }  // namespace firmware_action_code
 // Firmware Image Download (§5.13): CDW10 is NUMD (0's based dwords), CDW11 is OFST in dwords.
 
+// Namespace Management (§5.23) and Namespace Attachment (§5.22). CDW10: SEL 3:0. CDW11 of a create:
+// CSI 31:24.
+constexpr uint8_t namespace_select(uint32_t cdw10) {
+  return static_cast<uint8_t>(bits(cdw10, 3, 0));
+}
+constexpr uint8_t namespace_csi(uint32_t cdw11) {
+  return static_cast<uint8_t>(bits(cdw11, 31, 24));
+}
+inline constexpr uint8_t kNamespaceCreate = 0;
+inline constexpr uint8_t kNamespaceDelete = 1;
+inline constexpr uint8_t kNamespaceAttach = 0;
+inline constexpr uint8_t kNamespaceDetach = 1;
+
 // Format NVM (§5.14). CDW10: LBAFL 3:0, MSET 4, PI 7:5, PIL 8, SES 11:9, LBAFU 13:12.
 constexpr uint8_t format_lbafl(uint32_t cdw10) { return static_cast<uint8_t>(bits(cdw10, 3, 0)); }
 constexpr bool format_mset(uint32_t cdw10) { return bit(cdw10, 4); }

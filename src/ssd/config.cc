@@ -12,6 +12,7 @@ namespace pynvme::ssd {
 namespace {
 
 constexpr uint64_t kMiB = 1ULL << 20;
+constexpr uint32_t kNamespacesMax = 128;
 
 [[noreturn]] void refuse(std::string_view key, std::string_view given, std::string_view possible) {
   std::string text(key);
@@ -99,9 +100,60 @@ void set_capacity(Config& config, std::string_view key, std::string_view value) 
   config.capacity_bytes = *bytes & ~uint64_t{4095};
 }
 
+// The parts of "a+b+c".
+std::vector<std::string_view> listed(std::string_view text) {
+  std::vector<std::string_view> items;
+  for (;;) {
+    const size_t plus = text.find('+');
+    items.push_back(text.substr(0, plus));
+    if (plus == std::string_view::npos) return items;
+    text.remove_prefix(plus + 1);
+  }
+}
+
+constexpr std::string_view kLbaSizes = "512, 1024, 2048 or 4096";
+
+// 0: no size of an LBA.
+uint32_t lba_size(std::string_view text) {
+  for (const uint32_t size : {512U, 1024U, 2048U, 4096U}) {
+    if (whole_number(text) == size) return size;
+  }
+  return 0;
+}
+
 void set_lba(Config& config, std::string_view key, std::string_view value) {
-  if (value != "512" && value != "4096") refuse(key, value, "512 or 4096");
-  config.lba_bytes = value == "512" ? 512 : 4096;
+  const auto size = whole_number(value);
+  // Which ones are possible shows when "lbaformats" is known.
+  if (!size || *size > 4096) refuse(key, value, "512 or 4096");
+  config.lba_bytes = static_cast<uint32_t>(*size);
+}
+
+void set_lba_sizes(std::vector<uint32_t>& sizes, std::string_view key, std::string_view value,
+                   size_t most, bool all_differ) {
+  sizes.clear();
+  for (const std::string_view item : listed(value)) {
+    const uint32_t size = lba_size(item);
+    const bool repeated = std::find(sizes.begin(), sizes.end(), size) != sizes.end();
+    if (size == 0 || sizes.size() == most || (all_differ && repeated)) {
+      refuse(key, value,
+             std::string("sizes of an LBA (").append(kLbaSizes) +
+                 (all_differ ? "), each once, with + between them, such as 512+4096"
+                             : ") with + between them, such as 512+4096"));
+    }
+    sizes.push_back(size);
+  }
+}
+
+void set_ns_sizes(Config& config, std::string_view key, std::string_view value) {
+  config.ns_bytes.clear();
+  for (const std::string_view item : listed(value)) {
+    const auto bytes = bytes_number(item);
+    if (!bytes || *bytes < kMiB || config.ns_bytes.size() == kNamespacesMax) {
+      refuse(key, value,
+             "the size of each namespace, from 1MiB on, with + between them, such as 1GB+512MB");
+    }
+    config.ns_bytes.push_back(*bytes & ~uint64_t{4095});
+  }
 }
 
 void set_mdts(Config& config, std::string_view key, std::string_view value) {
@@ -162,7 +214,8 @@ constexpr Key kKeys[] = {
     {"queues", [](Config& c, Text k, Text v) { set_whole(c.io_queues, k, v, 1, 1024); }},
     {"mqes", [](Config& c, Text k, Text v) { set_whole(c.mqes, k, v, 1, 65535); }},
     {"mdts", set_mdts},
-    {"namespaces", [](Config& c, Text k, Text v) { set_whole(c.namespaces, k, v, 1, 128); }},
+    {"namespaces",
+     [](Config& c, Text k, Text v) { set_whole(c.namespaces, k, v, 1, kNamespacesMax); }},
     {"cache", set_cache},
     {"latency", set_latency},
     {"seed", [](Config& c, Text k, Text v) { set_whole(c.seed, k, v, 0, UINT64_MAX); }},
@@ -178,6 +231,11 @@ constexpr Key kKeys[] = {
     {"timeout", [](Config& c, Text k, Text v) { set_whole(c.timeout_500ms, k, v, 1, 255); }},
     {"dstrd", [](Config& c, Text k, Text v) { set_whole(c.doorbell_stride, k, v, 0, 15); }},
     {"interrupts", set_interrupts},
+    {"lbaformats", [](Config& c, Text k, Text v) { set_lba_sizes(c.lba_formats, k, v, 4, true); }},
+    {"nssizes", set_ns_sizes},
+    {"nsformats",
+     [](Config& c, Text k, Text v) { set_lba_sizes(c.ns_formats, k, v, kNamespacesMax, false); }},
+    {"powerstates", [](Config& c, Text k, Text v) { set_whole(c.power_states, k, v, 1, 5); }},
 };
 
 [[noreturn]] void refuse_key(std::string_view key) {
@@ -189,9 +247,42 @@ constexpr Key kKeys[] = {
   throw std::invalid_argument(text);
 }
 
+void settle_formats(Config& config, bool lba_given) {
+  const auto known = [&](uint32_t size) {
+    return std::find(config.lba_formats.begin(), config.lba_formats.end(), size) !=
+           config.lba_formats.end();
+  };
+  if (!lba_given && !known(config.lba_bytes)) config.lba_bytes = config.lba_formats[0];
+  std::string possible;
+  for (const uint32_t size : config.lba_formats) {
+    possible.append(possible.empty() ? "" : " or ").append(std::to_string(size));
+  }
+  if (!known(config.lba_bytes)) refuse("lba", std::to_string(config.lba_bytes), possible);
+  for (const uint32_t size : config.ns_formats) {
+    if (!known(size)) refuse("nsformats", std::to_string(size), possible);
+  }
+}
+
+void settle_namespaces(Config& config, bool count_given) {
+  const size_t listed = std::max(config.ns_bytes.size(), config.ns_formats.size());
+  if (listed != 0 && !count_given) config.namespaces = static_cast<uint32_t>(listed);
+  const std::string count = std::to_string(config.namespaces) + ", as there are namespaces";
+  if (!config.ns_formats.empty() && config.ns_formats.size() != config.namespaces) {
+    refuse("nsformats", std::to_string(config.ns_formats.size()) + " formats", count);
+  }
+  if (!config.ns_bytes.empty() && config.ns_bytes.size() != config.namespaces) {
+    refuse("nssizes", std::to_string(config.ns_bytes.size()) + " sizes", count);
+  }
+  uint64_t left = config.capacity_bytes;
+  for (const uint64_t bytes : config.ns_bytes) {
+    if (bytes > left) refuse("nssizes", std::to_string(bytes), "no more than the capacity in all");
+    left -= bytes;
+  }
+}
+
 // What only shows when all keys are known.
 void check_together(const Config& config) {
-  if (config.capacity_bytes / config.namespaces < kMiB) {
+  if (config.ns_bytes.empty() && config.capacity_bytes / config.namespaces < kMiB) {
     refuse("namespaces", std::to_string(config.namespaces),
            "no more than one for each MiB of the capacity");
   }
@@ -219,6 +310,8 @@ Config Config::parse(std::string_view text) {
     if (!seen.insert(name).second) refuse(name, item.substr(equals + 1), "each key only once");
     key->set(config, name, item.substr(equals + 1));
   }
+  settle_formats(config, seen.contains("lba"));
+  settle_namespaces(config, seen.contains("namespaces"));
   check_together(config);
   return config;
 }

@@ -32,7 +32,9 @@ TEST(Config, SetsEveryKey) {
       "0x10,"
       "file=/tmp/a=b,model=A "
       "drive,serial=S1,firmware=9.9,elpe=1,aerl=2,acl=3,version=2.0,ready_ms=100,"
-      "timeout=2,dstrd=1,interrupts=msi");
+      "timeout=2,dstrd=1,interrupts=msi,lbaformats=4096+512+1024,nssizes=1GB+2GiB,nsformats=4096+"
+      "512,"
+      "powerstates=2");
   EXPECT_EQ(config.capacity_bytes, 1ULL << 40);
   EXPECT_EQ(config.lba_bytes, 4096);
   EXPECT_EQ(config.io_queues, 4);
@@ -54,6 +56,10 @@ TEST(Config, SetsEveryKey) {
   EXPECT_EQ(config.timeout_500ms, 2);
   EXPECT_EQ(config.doorbell_stride, 1);
   EXPECT_EQ(config.interrupts, InterruptCapability::kMsi);
+  EXPECT_EQ(config.lba_formats, (std::vector<uint32_t>{4096, 512, 1024}));
+  EXPECT_EQ(config.ns_bytes, (std::vector<uint64_t>{999'997'440, 2ULL << 30}));
+  EXPECT_EQ(config.ns_formats, (std::vector<uint32_t>{4096, 512}));
+  EXPECT_EQ(config.power_states, 2);
 }
 
 TEST(Config, KnowsUnitsOfCapacity) {
@@ -71,12 +77,25 @@ TEST(Config, KnowsUnitsOfCapacity) {
   EXPECT_EQ(capacity("8TiB"), 8ULL << 40);
 }
 
+TEST(Config, FormatsAndSizesOfNamespacesTellHowManyThereAre) {
+  EXPECT_EQ(Config::parse("nsformats=512+4096").namespaces, 2U);
+  EXPECT_EQ(Config::parse("nssizes=1MiB+2MiB+3MiB").namespaces, 3U);
+  EXPECT_EQ(Config::parse("lbaformats=4096").lba_bytes, 4096U);
+  EXPECT_EQ(Config::parse("lbaformats=4096+512").lba_bytes, 512U);
+  EXPECT_EQ(error_of("lbaformats=4096,lba=512"), "lba=512: this is not possible; give 4096");
+  EXPECT_EQ(error_of("nsformats=512+4096,namespaces=3"),
+            "nsformats=2 formats: this is not possible; give 3, as there are namespaces");
+  EXPECT_EQ(error_of("capacity=3MiB,nssizes=2MiB+2MiB"),
+            "nssizes=2097152: this is not possible; give no more than the capacity in all");
+}
+
 TEST(Config, UnknownKeyListsTheKeys) {
   EXPECT_EQ(
       error_of("speed=9"),
       "\"speed\" is no key of an embedded SSD; the keys are capacity, lba, queues, mqes, mdts, "
       "namespaces, cache, latency, seed, file, model, serial, firmware, elpe, aerl, acl, "
-      "version, ready_ms, timeout, dstrd, interrupts");
+      "version, ready_ms, timeout, dstrd, interrupts, lbaformats, nssizes, nsformats, "
+      "powerstates");
 }
 
 TEST(Config, RefusalNamesKeyValueAndWhatIsPossible) {
@@ -127,6 +146,16 @@ TEST(Config, RefusesWhatIsOutOfBounds) {
                            "timeout=256",
                            "dstrd=16",
                            "interrupts=none",
+                           "lbaformats=",
+                           "lbaformats=512+",
+                           "lbaformats=513",
+                           "lbaformats=512+512",
+                           "lbaformats=512,nsformats=4096",
+                           "nsformats=512+x",
+                           "nssizes=1KiB",
+                           "nssizes=1GB+1GB,namespaces=1",
+                           "powerstates=0",
+                           "powerstates=6",
                            "capacity=2MiB,namespaces=3",
                            "=1",
                            "lba=512,,lba"}) {

@@ -73,7 +73,7 @@ struct DoorbellMemory {
   uint32_t* memory;
 };
 
-// What of the 4 KiB that outlive the process is whose (Media::persistent_area()).
+// What of the 2 KiB that outlive the process is whose (Namespaces::persistent_area()).
 struct PersistentPart {
   size_t offset;
   size_t bytes;

@@ -73,7 +73,7 @@ std::span<uint8_t> Device::Impl::state_part(const PersistentPart& part) {
 }
 
 std::span<uint8_t> Device::Impl::persistent_part(const PersistentPart& part) {
-  const std::span<uint8_t> area = namespaces_.all()[0]->media.persistent_area();
+  const std::span<uint8_t> area = namespaces_.persistent_area();
   return area.empty() ? area : area.subspan(part.offset, part.bytes);
 }
 

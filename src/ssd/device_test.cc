@@ -14,7 +14,7 @@ TEST(Device, StartsAndIdentifies) {
   const uint64_t buffer = host.page();
   EXPECT_EQ(host.status(Command::make(0x06).prp(buffer).set(10, 1)), 0x000);
   EXPECT_EQ(std::string(reinterpret_cast<char*>(host.at(buffer + 4)), 10), "PYNVME0001");
-  EXPECT_EQ(host.get<uint32_t>(buffer + 516), 1u);
+  EXPECT_EQ(host.get<uint32_t>(buffer + 516), 16u);
 }
 
 TEST(Device, ReadsWhatWasWritten) {

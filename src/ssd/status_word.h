@@ -27,6 +27,7 @@ struct Outcome {
   uint16_t status = kSuccess;
   bool pending = false;
   uint32_t cdw0 = 0;
+  uint64_t information = 0;  // Command Specific Information for the error log
 
   constexpr Outcome() = default;
   constexpr Outcome(uint16_t status_word) : status(status_word) {}  // NOLINT: reads as a status

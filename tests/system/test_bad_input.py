@@ -15,7 +15,8 @@ FORMS = (
 )
 SIM_KEYS = (
     "capacity, lba, queues, mqes, mdts, namespaces, cache, latency, seed, file, model, serial, "
-    "firmware, elpe, aerl, acl, version, ready_ms, timeout, dstrd"
+    "firmware, elpe, aerl, acl, version, ready_ms, timeout, dstrd, "
+    "interrupts, lbaformats, nssizes, nsformats, powerstates"
 )
 
 
@@ -420,8 +421,14 @@ def test_values_out_of_range(nvme0, nvme0n1, qpair):
 
 
 def test_namespace_that_is_not_there(nvme0):
-    with pytest.raises(d.NamespaceCreationError, match="failed with status 00/0b, Invalid Name"):
+    with pytest.raises(d.NamespaceCreationError) as caught:
         d.Namespace(nvme0, 2)
+    assert text_of(caught) == (
+        f"namespace 2 of {nvme0.addr} is not active: it does not exist, or is not attached to the "
+        "controller. Active: 1."
+    )
+    with pytest.raises(d.NamespaceCreationError, match="failed with status 00/0b, Invalid Name"):
+        d.Namespace(nvme0, 200)
 
 
 def test_unknown_keyword(nvme0, nvme0n1, qpair):

@@ -33,6 +33,9 @@ Outcome Admin::execute(const spec::Sqe& sqe, uint64_t now_ns) {
     case admin::kFirmwareCommit:
     case admin::kFirmwareImageDownload:
     case admin::kFormatNvm:
+    case admin::kNamespaceManagement:
+    case admin::kNamespaceAttachment:
+    case admin::kGetLbaStatus:
     case admin::kDeviceSelfTest:
     case admin::kSanitize:
     case admin::kSecuritySend:
@@ -99,6 +102,12 @@ Outcome Admin::execute(const spec::Sqe& sqe, uint64_t now_ns) {
     case admin::kKeepAlive:
       parts_.maintenance.keep_alive(now_ns);
       return kSuccess;
+    case admin::kNamespaceManagement:
+      return namespace_management(sqe, now_ns);
+    case admin::kNamespaceAttachment:
+      return namespace_attachment(sqe, now_ns);
+    case admin::kGetLbaStatus:
+      return get_lba_status(sqe);
     default:
       return format(sqe, now_ns);
   }

@@ -53,10 +53,11 @@ class Admin {
   Outcome identify(const spec::Sqe& sqe);
   Outcome identify_namespace(const spec::Sqe& sqe);
   Outcome identify_descriptors(const spec::Sqe& sqe);
-  Outcome identify_list(const spec::Sqe& sqe);
+  Outcome identify_list(const spec::Sqe& sqe, bool allocated);
   Outcome identify_controllers(const spec::Sqe& sqe, bool of_namespace);
   Outcome identify_command_set(const spec::Sqe& sqe);
   spec::IdentifyController describe_controller() const;
+  spec::IdentifyNamespace describe_namespaces() const;
   spec::IdentifyNamespace describe_namespace(const Namespace& ns) const;
 
   // admin_features.cc
@@ -93,6 +94,17 @@ class Admin {
   void log_format(const spec::Sqe& sqe, uint16_t status, uint64_t now_ns);
   void log_firmware_commit(const spec::Sqe& sqe, const std::string& old_revision, uint16_t status,
                            uint64_t now_ns);
+
+  // admin_namespaces.cc
+  Outcome namespace_management(const spec::Sqe& sqe, uint64_t now_ns);
+  Outcome create_namespace(const spec::Sqe& sqe);
+  Outcome delete_namespaces(const spec::Sqe& sqe, uint64_t now_ns);
+  Outcome namespace_attachment(const spec::Sqe& sqe, uint64_t now_ns);
+  // For the Changed Namespace List and its event.
+  void note_namespace_change(uint32_t nsid);
+
+  // admin_lba_status.cc
+  Outcome get_lba_status(const spec::Sqe& sqe);
 
   // admin_format.cc
   Outcome format(const spec::Sqe& sqe, uint64_t now_ns);

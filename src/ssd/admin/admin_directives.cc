@@ -15,7 +15,7 @@ constexpr uint8_t kReturnParameters = 0x01;
 
 Outcome Admin::directive_receive(const spec::Sqe& sqe) {
   if (sqe.nsid != spec::kNsidBroadcast && parts_.namespaces.find(sqe.nsid) == nullptr) {
-    return fail(spec::sc::kInvalidNamespaceOrFormat);
+    return parts_.namespaces.refusal(sqe.nsid);
   }
   const uint64_t bytes = (uint64_t{sqe.cdw10} + 1) * 4;
   if (spec::directive_type(sqe.cdw11) != kIdentifyDirective ||
@@ -29,7 +29,7 @@ Outcome Admin::directive_receive(const spec::Sqe& sqe) {
 
 Outcome Admin::directive_send(const spec::Sqe& sqe) {
   if (sqe.nsid != spec::kNsidBroadcast && parts_.namespaces.find(sqe.nsid) == nullptr) {
-    return fail(spec::sc::kInvalidNamespaceOrFormat);
+    return parts_.namespaces.refusal(sqe.nsid);
   }
   // Enable Directive is all that can be sent to the Identify directive, and it is good for other
   // directives only: the Identify directive is always enabled (§8.7.2.2).

@@ -13,7 +13,6 @@ namespace {
 namespace f = spec::fid;
 using Protection = spec::NamespaceWriteProtectionFeature;
 
-constexpr uint16_t kWrongNamespace = fail(spec::sc::kInvalidNamespaceOrFormat);
 constexpr uint8_t kRangeTypeReservedFirst = 0x05;
 constexpr uint8_t kRangeTypeReservedLast = 0x7F;
 constexpr uint8_t kRangeAttributes = 0x3;  // overwriteable, hidden
@@ -46,7 +45,9 @@ Outcome Admin::read_namespace_feature(const spec::Sqe& sqe, const FeatureValues&
   // still is.
   const uint32_t nsid = sqe.nsid == 0 && fid == f::kErrorRecovery ? 1 : sqe.nsid;
   const Namespace* const ns = parts_.namespaces.find(nsid);
-  if (ns == nullptr) return kWrongNamespace;
+  // All of them have no common value (§4.4.2).
+  if (nsid == spec::kNsidBroadcast) return fail(spec::sc::kInvalidNamespaceOrFormat);
+  if (ns == nullptr) return parts_.namespaces.refusal(nsid);
   const NamespaceFeatures of = values.of(nsid);
   if (fid == f::kErrorRecovery) return Outcome::with_cdw0(of.error_recovery);
   if (fid == f::kNamespaceWriteProtection) return Outcome::with_cdw0(of.write_protection);
@@ -62,10 +63,11 @@ Outcome Admin::write_namespace_feature(const spec::Sqe& sqe, FeatureValues& valu
   const uint8_t fid = spec::feature_fid(sqe.cdw10);
   const bool all = sqe.nsid == spec::kNsidBroadcast || (sqe.nsid == 0 && fid == f::kErrorRecovery);
   std::vector<Namespace*> concerned;
-  for (const auto& ns : parts_.namespaces.all()) {
-    if (all || ns->nsid == sqe.nsid) concerned.push_back(ns.get());
+  for (Namespace* const ns : parts_.namespaces.all()) {
+    if (!parts_.namespaces.attached(*ns)) continue;
+    if (all || ns->nsid == sqe.nsid) concerned.push_back(ns);
   }
-  if (concerned.empty()) return kWrongNamespace;
+  if (concerned.empty()) return parts_.namespaces.refusal(sqe.nsid);
   if (fid == f::kErrorRecovery) {
     for (const Namespace* ns : concerned) {
       values.of_namespace[ns->nsid].error_recovery = sqe.cdw11;

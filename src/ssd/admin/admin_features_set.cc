@@ -139,7 +139,8 @@ Outcome Admin::write_feature(const spec::Sqe& sqe, FeatureValues& values, uint64
 
 uint16_t Admin::set_power_state(uint32_t value, FeatureValues& values) {
   const spec::PowerManagementFeature feature{value};
-  if (feature.ps() >= kPowerStateCount || feature.wh() > kWorkloadHintLast) return kInvalidField;
+  if (feature.ps() >= parts_.config.power_states || feature.wh() > kWorkloadHintLast)
+    return kInvalidField;
   values.power_management = value;
   if (&values == &parts_.features.current) {
     parts_.power.set_state(feature.ps());
@@ -196,7 +197,7 @@ uint16_t Admin::set_idle_transitions(const spec::Sqe& sqe, FeatureValues& values
     const spec::ApstEntry entry = table.entry[state];
     if (entry.itpt_ms() == 0) continue;
     // The goal is a non-operational state (§5.27.1.9).
-    if (entry.itps() >= kPowerStateCount || !kPowerStates[entry.itps()].non_operational) {
+    if (entry.itps() >= parts_.config.power_states || !kPowerStates[entry.itps()].non_operational) {
       return kInvalidField;
     }
   }

@@ -117,9 +117,11 @@ TEST_F(FeaturesTest, ErrorRecoveryIsPerNamespace) {
   EXPECT_EQ(get(0x05, 0, 1).cdw0(), 10u);
   EXPECT_EQ(set(0x05, 20, 0xFFFFFFFF), 0);
   EXPECT_EQ(get(0x05, 0, 1).cdw0(), 20u);
-  EXPECT_EQ(set(0x05, 10, 2), 0x00B);
-  EXPECT_EQ(get(0x05, 0, 2).status(), 0x00B);
+  EXPECT_EQ(set(0x05, 10, 99), 0x00B);
+  EXPECT_EQ(get(0x05, 0, 99).status(), 0x00B);
   EXPECT_EQ(get(0x05, 0, 0xFFFFFFFF).status(), 0x00B);
+  EXPECT_EQ(set(0x05, 10, 2), 0x002) << "inactive";
+  EXPECT_EQ(get(0x05, 0, 2).status(), 0x002);
   EXPECT_EQ(set(0x05, 1 << 17, 1), 0x002) << "reserved";
 }
 
@@ -181,8 +183,9 @@ TEST_F(FeaturesTest, LbaRangeTypes) {
   range(0, 5, 0, 1);
   EXPECT_EQ(set(0x03, 0, 1, page), 0x002) << "a reserved type";
   EXPECT_EQ(set(0x03, 64, 1, page), 0x002) << "reserved bits";
-  EXPECT_EQ(set(0x03, 0, 2, page), 0x00B);
-  EXPECT_EQ(get(0x03, 0, 2, page).status(), 0x00B);
+  EXPECT_EQ(set(0x03, 0, 99, page), 0x00B);
+  EXPECT_EQ(get(0x03, 0, 99, page).status(), 0x00B);
+  EXPECT_EQ(get(0x03, 0, 2, page).status(), 0x002) << "inactive";
   EXPECT_EQ(get(0x03, 0, 0xFFFFFFFF, page).status(), 0x00B);
 }
 

@@ -40,7 +40,8 @@ class FormatTest : public ::testing::Test {
 
 TEST_F(FormatTest, Checks) {
   EXPECT_EQ(format(0, 0), 0x00B);
-  EXPECT_EQ(format(0, 3), 0x00B);
+  EXPECT_EQ(format(0, 99), 0x00B);
+  EXPECT_EQ(format(0, 3), 0x002) << "inactive";
   EXPECT_EQ(format(2), 0x10A) << "no such format";
   EXPECT_EQ(format(15), 0x10A);
   EXPECT_EQ(format(1 << 5), 0x10A) << "protection information";

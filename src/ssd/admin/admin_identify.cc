@@ -42,8 +42,9 @@ Outcome Admin::identify(const spec::Sqe& sqe) {
       return to_host(sqe, &controller, sizeof controller);
     }
     case cns::kActiveNamespaceList:
+      return identify_list(sqe, false);
     case cns::kAllocatedNamespaceList:
-      return identify_list(sqe);
+      return identify_list(sqe, true);
     case cns::kNamespaceIdDescriptors:
       return identify_descriptors(sqe);
     case cns::kNamespaceControllerList:
@@ -54,6 +55,8 @@ Outcome Admin::identify(const spec::Sqe& sqe) {
     case cns::kCsiController:
     case cns::kCsiActiveNamespaceList:
     case cns::kIndependentNamespace:
+    case cns::kCsiAllocatedNamespaceList:
+    case cns::kCsiAllocatedNamespace:
       return parts_.config.version >= kVersion2 ? identify_command_set(sqe)
                                                 : Outcome(kInvalidField);
     default:
@@ -61,28 +64,38 @@ Outcome Admin::identify(const spec::Sqe& sqe) {
   }
 }
 
+// An NSID that is valid but inactive, or for CNS 11h unallocated, gets zeroes (§5.17.2.1,
+// §5.17.2.10).
 Outcome Admin::identify_namespace(const spec::Sqe& sqe) {
-  // FFFFFFFFh asks for what namespaces have in common, which only a controller with Namespace
-  // Management tells.
-  const Namespace* const ns = parts_.namespaces.find(sqe.nsid);
-  if (ns == nullptr) return kWrongNamespace;
-  const spec::IdentifyNamespace data = describe_namespace(*ns);
+  const bool allocated = spec::identify_cns(sqe.cdw10) == cns::kAllocatedNamespace;
+  spec::IdentifyNamespace data{};
+  if (sqe.nsid == spec::kNsidBroadcast && !allocated) {
+    // What all namespaces have in common, which a controller with Namespace Management tells.
+    data = describe_namespaces();
+  } else if (!parts_.namespaces.valid(sqe.nsid)) {
+    return kWrongNamespace;
+  } else if (const Namespace* const ns = allocated ? parts_.namespaces.find_allocated(sqe.nsid)
+                                                   : parts_.namespaces.find(sqe.nsid)) {
+    data = describe_namespace(*ns);
+  }
   return to_host(sqe, &data, sizeof data);
 }
 
-Outcome Admin::identify_list(const spec::Sqe& sqe) {
+Outcome Admin::identify_list(const spec::Sqe& sqe, bool allocated) {
   if (sqe.nsid >= 0xFFFF'FFFE) return kWrongNamespace;
   spec::NamespaceList list{};
   size_t next = 0;
-  for (const auto& ns : parts_.namespaces.all()) {
+  for (const Namespace* const ns : parts_.namespaces.all()) {
+    if (!allocated && !parts_.namespaces.attached(*ns)) continue;
     if (ns->nsid > sqe.nsid && next < std::size(list.nsid)) list.nsid[next++] = ns->nsid;
   }
   return to_host(sqe, &list, sizeof list);
 }
 
 Outcome Admin::identify_descriptors(const spec::Sqe& sqe) {
+  if (sqe.nsid == spec::kNsidBroadcast) return kWrongNamespace;
   const Namespace* const ns = parts_.namespaces.find(sqe.nsid);
-  if (ns == nullptr) return kWrongNamespace;
+  if (ns == nullptr) return parts_.namespaces.refusal(sqe.nsid);
   std::vector<uint8_t> page;
   const auto add = [&](uint8_t type, const void* id, uint8_t bytes) {
     page.insert(page.end(), {type, bytes, 0, 0});
@@ -100,9 +113,14 @@ Outcome Admin::identify_descriptors(const spec::Sqe& sqe) {
 }
 
 Outcome Admin::identify_controllers(const spec::Sqe& sqe, bool of_namespace) {
-  if (of_namespace && parts_.namespaces.find(sqe.nsid) == nullptr) return kWrongNamespace;
+  bool there = true;
+  if (of_namespace) {
+    const Namespace* const ns = parts_.namespaces.find_allocated(sqe.nsid);
+    if (ns == nullptr) return parts_.namespaces.refusal(sqe.nsid);
+    there = parts_.namespaces.attached(*ns);
+  }
   spec::ControllerList list{};
-  if (spec::identify_cntid(sqe.cdw10) <= kControllerId) {
+  if (there && spec::identify_cntid(sqe.cdw10) <= kControllerId) {
     list.count = 1;
     list.cntlid[0] = kControllerId;
   }
@@ -113,23 +131,27 @@ Outcome Admin::identify_command_set(const spec::Sqe& sqe) {
   const uint8_t what = spec::identify_cns(sqe.cdw10);
   const bool by_command_set = what != cns::kIndependentNamespace;
   if (by_command_set && spec::identify_csi(sqe.cdw11) != spec::csi::kNvm) return kInvalidField;
-  if (what == cns::kCsiActiveNamespaceList) return identify_list(sqe);
+  if (what == cns::kCsiActiveNamespaceList) return identify_list(sqe, false);
+  if (what == cns::kCsiAllocatedNamespaceList) return identify_list(sqe, true);
   if (what == cns::kCsiController) {
     // All zeros: no limits beyond those of every command.
     const spec::IdentifyControllerNvm controller{};
     return to_host(sqe, &controller, sizeof controller);
   }
-  const Namespace* const ns = parts_.namespaces.find(sqe.nsid);
-  if (ns == nullptr) return kWrongNamespace;
-  if (what == cns::kCsiNamespace) {
+  // Protection information, which no format has: zeroes, for an inactive NSID as well.
+  const bool common = sqe.nsid == spec::kNsidBroadcast && what == cns::kCsiNamespace;
+  if (!common && !parts_.namespaces.valid(sqe.nsid)) return kWrongNamespace;
+  if (by_command_set) {
     const spec::IdentifyNamespaceNvm data{};
     return to_host(sqe, &data, sizeof data);
   }
   spec::IdentifyNamespaceIndependent data{};
-  data.nsfeat = 0;
-  data.nsattr = ns->write_protected ? spec::kNsattrWriteProtected : 0;
-  data.fpi = spec::kFpiSupported;
-  data.nstat = spec::kNstatReady;
+  if (const Namespace* const ns = parts_.namespaces.find(sqe.nsid)) {
+    data.nmic = ns->shared ? spec::kNmicShared : 0;
+    data.nsattr = ns->write_protected ? spec::kNsattrWriteProtected : 0;
+    data.fpi = spec::kFpiSupported;
+    data.nstat = spec::kNstatReady;
+  }
   return to_host(sqe, &data, sizeof data);
 }
 
@@ -157,7 +179,7 @@ spec::IdentifyController Admin::describe_controller() const {
   c.cntrltype = spec::kCntrltypeIo;
   c.oacs = spec::kOacsFormat | spec::kOacsFirmware | spec::kOacsDeviceSelfTest |
            spec::kOacsSecurity | spec::kOacsDirectives | spec::kOacsDoorbellBufferConfig |
-           spec::kOacsMi;
+           spec::kOacsMi | spec::kOacsNamespaceManagement | spec::kOacsGetLbaStatus;
   c.acl = config.acl;
   c.aerl = config.aerl;
   c.frmw = static_cast<uint8_t>(kFirmwareSlots << 1 | spec::kFrmwActivateWithoutReset);
@@ -165,16 +187,16 @@ spec::IdentifyController Admin::describe_controller() const {
           spec::kLpaPersistentEvent;
   if (config.version >= kVersion2) c.lpa |= spec::kLpaSupportedLogPages;
   c.elpe = config.elpe;
-  c.npss = kPowerStateCount - 1;
-  c.apsta = 1;
+  c.npss = static_cast<uint8_t>(config.power_states - 1);
+  c.apsta = config.power_states > 3 ? 1 : 0;  // only with a non-operational state
   c.wctemp = kWarningKelvin;
   c.cctemp = kCriticalKelvin;
   c.mtfa = 10;
   c.hctma = 1;
   c.mntmt = kThermalManagementKelvinMin;
   c.mxtmt = kThermalManagementKelvinMax;
-  c.tnvmcap.lo = 0;
-  for (const auto& ns : parts_.namespaces.all()) c.tnvmcap.lo += ns->lba_count << ns->lba_shift;
+  c.tnvmcap.lo = parts_.namespaces.capacity_bytes();
+  c.unvmcap.lo = parts_.namespaces.unallocated_bytes();
   c.pels = kPersistentEventUnits64k;
   c.nvmsr = spec::kNvmsrStorageDevice;
   c.kas = kKeepAliveUnits100ms;
@@ -184,7 +206,7 @@ spec::IdentifyController Admin::describe_controller() const {
   c.sanicap = kSanicap;
   c.sqes = 0x66;
   c.cqes = 0x44;
-  c.nn = parts_.namespaces.count();
+  c.nn = parts_.namespaces.limit();
   c.oncs = spec::kOncsCompare | spec::kOncsWriteUncorrectable | spec::kOncsDatasetManagement |
            spec::kOncsWriteZeroes | spec::kOncsSaveSelectFields | spec::kOncsTimestamp |
            spec::kOncsVerify;
@@ -199,33 +221,42 @@ spec::IdentifyController Admin::describe_controller() const {
       "nqn.2014-08.org.nvmexpress:1d1d0001:" + config.serial + ":" + config.model;
   std::memcpy(c.subnqn, nqn.data(), std::min(sizeof c.subnqn - 1, nqn.size()));
   std::replace(std::begin(c.subnqn), std::end(c.subnqn), ' ', '-');
-  for (uint8_t i = 0; i < kPowerStateCount; ++i) c.psd[i] = describe_power_state(i);
+  for (uint8_t i = 0; i < config.power_states; ++i) c.psd[i] = describe_power_state(i);
   return c;
 }
 
-spec::IdentifyNamespace Admin::describe_namespace(const Namespace& ns) const {
+// What namespaces have in common whatever they are (§5.17.2.1, NSID FFFFFFFFh).
+spec::IdentifyNamespace Admin::describe_namespaces() const {
   spec::IdentifyNamespace n{};
-  n.nsze = n.ncap = ns.lba_count;
-  n.nuse = ns.media.allocated_lbas();
-  // Thin: only what was written takes room, and deallocation shows in NUSE.
-  n.nsfeat = spec::kNsfeatThinProvisioning | spec::kNsfeatDeallocatedError |
-             spec::kNsfeatOptimalPerformance;
-  n.nlbaf = kLbaFormats.size() - 1;
-  n.flbas = ns.format_index();
+  const std::vector<uint32_t>& formats = parts_.config.lba_formats;
+  n.nsfeat = spec::kNsfeatDeallocatedError | spec::kNsfeatOptimalPerformance;
+  n.nlbaf = static_cast<uint8_t>(formats.size() - 1);
   n.fpi = spec::kFpiSupported;
   n.dlfeat = spec::kDlfeatReadZeroes | spec::kDlfeatWriteZeroesDeallocate;
+  // The media work in units of 4 KiB: the larger the LBA, the better.
+  for (size_t i = 0; i < formats.size(); ++i) {
+    n.lbaf[i].lbads = static_cast<uint8_t>(std::countr_zero(formats[i]));
+    n.lbaf[i].rp = formats[i] == 4096 ? 0 : 1;
+  }
+  return n;
+}
+
+spec::IdentifyNamespace Admin::describe_namespace(const Namespace& ns) const {
+  spec::IdentifyNamespace n = describe_namespaces();
+  n.nsze = n.ncap = ns.lba_count;
+  n.nuse = ns.media.allocated_lbas();
+  const std::vector<uint32_t>& formats = parts_.config.lba_formats;
+  n.flbas = static_cast<uint8_t>(std::find(formats.begin(), formats.end(), ns.lba_bytes) -
+                                 formats.begin());
+  n.nmic = ns.shared ? spec::kNmicShared : 0;
   n.nsattr = ns.write_protected ? spec::kNsattrWriteProtected : 0;
-  n.nvmcap.lo = ns.lba_count << ns.lba_shift;
+  n.nvmcap.lo = ns.capacity_bytes();
   const uint32_t unit_lbas = Media::kUnitBytes >> ns.lba_shift;
   n.npwg = n.npwa = n.npdg = n.npda = static_cast<uint16_t>(unit_lbas - 1);
   const uint32_t optimal_bytes = parts_.config.mdts_bytes != 0 ? parts_.config.mdts_bytes : 131072;
   n.nows = static_cast<uint16_t>((optimal_bytes >> ns.lba_shift) - 1);
   std::copy(ns.nguid.begin(), ns.nguid.end(), std::begin(n.nguid));
   std::copy(ns.eui64.begin(), ns.eui64.end(), std::begin(n.eui64));
-  for (size_t i = 0; i < kLbaFormats.size(); ++i) {
-    n.lbaf[i].lbads = static_cast<uint8_t>(std::countr_zero(kLbaFormats[i]));
-    n.lbaf[i].rp = kLbaFormats[i] == 4096 ? 0 : 1;
-  }
   return n;
 }
 

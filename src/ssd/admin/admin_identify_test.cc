@@ -41,8 +41,9 @@ TEST_F(IdentifyTest, Controller) {
   EXPECT_EQ(field<uint32_t>(80), 0x00010400u) << "VER";
   EXPECT_EQ(field<uint32_t>(92), 0x700u) << "OAES";
   EXPECT_EQ(field<uint8_t>(111), 1) << "CNTRLTYPE";
-  EXPECT_EQ(field<uint16_t>(256), 0x0177)
-      << "OACS: security, format, firmware, self-test, directives, MI, doorbell buffer";
+  EXPECT_EQ(field<uint16_t>(256), 0x037F)
+      << "OACS: security, format, firmware, namespace management, self-test, directives, MI, "
+         "doorbell buffer, Get LBA Status";
   EXPECT_EQ(field<uint8_t>(258), 7) << "ACL";
   EXPECT_EQ(field<uint8_t>(259), 3) << "AERL";
   EXPECT_EQ(field<uint8_t>(260), 0x16) << "FRMW";
@@ -55,7 +56,8 @@ TEST_F(IdentifyTest, Controller) {
   EXPECT_EQ(field<uint8_t>(319), 0xFF) << "FWUG";
   EXPECT_EQ(field<uint8_t>(512), 0x66) << "SQES";
   EXPECT_EQ(field<uint8_t>(513), 0x44) << "CQES";
-  EXPECT_EQ(field<uint32_t>(516), 2u) << "NN";
+  EXPECT_EQ(field<uint64_t>(296), 0u) << "UNVMCAP";
+  EXPECT_EQ(field<uint32_t>(516), 17u) << "NN";
   EXPECT_EQ(field<uint16_t>(520), 0x00DF) << "ONCS";
   EXPECT_EQ(field<uint16_t>(522), 1) << "FUSES";
   EXPECT_EQ(field<uint8_t>(525), 0x7) << "VWC, and Flush to all namespaces";
@@ -72,7 +74,7 @@ TEST_F(IdentifyTest, Namespace) {
   EXPECT_EQ(field<uint64_t>(0), lbas);
   EXPECT_EQ(field<uint64_t>(8), lbas);
   EXPECT_EQ(field<uint64_t>(16), 0u) << "NUSE";
-  EXPECT_EQ(field<uint8_t>(24), 0x15) << "NSFEAT";
+  EXPECT_EQ(field<uint8_t>(24), 0x14) << "NSFEAT";
   EXPECT_EQ(field<uint8_t>(25), 1) << "NLBAF";
   EXPECT_EQ(field<uint8_t>(26), 0) << "FLBAS";
   EXPECT_EQ(field<uint8_t>(33), 0x09) << "DLFEAT";
@@ -90,10 +92,27 @@ TEST_F(IdentifyTest, Namespace) {
 TEST_F(IdentifyTest, NamespaceChecks) {
   for (const uint32_t cns : {0x00u, 0x03u, 0x11u, 0x12u}) {
     EXPECT_EQ(identify(cns, 0), 0x00B) << cns;
-    EXPECT_EQ(identify(cns, 3), 0x00B) << cns;
-    EXPECT_EQ(identify(cns, 0xFFFFFFFF), 0x00B) << cns;
+    EXPECT_EQ(identify(cns, 18), 0x00B) << cns;
+    EXPECT_EQ(identify(cns, 0xFFFFFFFE), 0x00B) << cns;
     EXPECT_EQ(identify(cns, 1), 0x000) << cns;
   }
+  for (const uint32_t cns : {0x00u, 0x11u}) {
+    EXPECT_EQ(identify(cns, 3), 0x000) << "inactive";
+    EXPECT_EQ(text(0, 4096), std::string(4096, '\0'));
+  }
+  for (const uint32_t cns : {0x03u, 0x12u}) EXPECT_EQ(identify(cns, 3), 0x002) << cns;
+  EXPECT_EQ(identify(0x03, 0xFFFFFFFF), 0x00B);
+  EXPECT_EQ(identify(0x11, 0xFFFFFFFF), 0x00B);
+  EXPECT_EQ(identify(0x12, 0xFFFFFFFF), 0x002);
+}
+
+TEST_F(IdentifyTest, WhatNamespacesHaveInCommon) {
+  ASSERT_EQ(identify(0x00, 0xFFFFFFFF), 0);
+  EXPECT_EQ(text(0, 24), std::string(24, '\0')) << "NSZE, NCAP, NUSE";
+  EXPECT_EQ(field<uint8_t>(25), 1) << "NLBAF";
+  EXPECT_EQ(field<uint8_t>(33), 0x09) << "DLFEAT";
+  EXPECT_EQ(field<uint32_t>(132), 0x000C0000u);
+  EXPECT_EQ(text(104, 24), std::string(24, '\0')) << "NGUID, EUI64";
 }
 
 TEST_F(IdentifyTest, NamespaceLists) {
@@ -169,7 +188,15 @@ class IdentifyVersion2Test : public IdentifyTest {
 
 TEST_F(IdentifyVersion2Test, CommandSetStructures) {
   EXPECT_EQ(identify(5, 1), 0);
-  EXPECT_EQ(identify(5, 3), 0x00B);
+  EXPECT_EQ(identify(5, 3), 0) << "inactive";
+  EXPECT_EQ(identify(5, 99), 0x00B);
+  EXPECT_EQ(identify(8, 3), 0) << "inactive";
+  EXPECT_EQ(field<uint8_t>(14), 0) << "NSTAT";
+  EXPECT_EQ(identify(8, 99), 0x00B);
+  EXPECT_EQ(identify(0x1A, 1), 0);
+  EXPECT_EQ(field<uint32_t>(0), 2u);
+  EXPECT_EQ(identify(0x1B, 1), 0);
+  EXPECT_EQ(identify(0x1B, 1, 2u << 24), 0x002);
   EXPECT_EQ(identify(5, 1, 2u << 24), 0x002) << "no zoned namespaces";
   EXPECT_EQ(identify(6, 0), 0);
   EXPECT_EQ(identify(6, 0, 1u << 24), 0x002);

@@ -12,9 +12,6 @@ Outcome Admin::sanitize(const spec::Sqe& sqe, uint64_t now_ns) {
   if (parts_.firmware.activation_pending()) {
     return fail_specific(spec::sc::kFirmwareNeedsControllerReset);
   }
-  for (const auto& ns : parts_.namespaces.all()) {
-    if (ns->write_protected) return fail(spec::sc::kNamespaceWriteProtected);
-  }
   // §8.12.1
   for (const auto& ns : parts_.namespaces.all()) {
     if (ns->write_protected) return fail(spec::sc::kNamespaceWriteProtected);
@@ -31,7 +28,7 @@ Outcome Admin::device_self_test(const spec::Sqe& sqe, uint64_t now_ns) {
   // 0: the controller alone. Aborting is not about a namespace.
   if (stc != code::kAbort && sqe.nsid != spec::kNsidNone && sqe.nsid != spec::kNsidBroadcast &&
       parts_.namespaces.find(sqe.nsid) == nullptr) {
-    return fail(spec::sc::kInvalidNamespaceOrFormat);
+    return parts_.namespaces.refusal(sqe.nsid);
   }
   return parts_.maintenance.start_self_test(stc, sqe.nsid, now_ns);
 }

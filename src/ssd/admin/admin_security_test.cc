@@ -62,10 +62,10 @@ TEST_F(SecurityTest, IdentifyDirective) {
   EXPECT_EQ(*host.at(page + 32), 1) << "enabled: Identify";
   EXPECT_EQ(directive(0x1A, 1, 1023, 0x0002), 0x002) << "no such operation";
   EXPECT_EQ(directive(0x1A, 1, 1023, 0x0101), 0x002) << "no streams";
-  EXPECT_EQ(directive(0x1A, 7, 1023, 0x0001), 0x00B);
+  EXPECT_EQ(directive(0x1A, 99, 1023, 0x0001), 0x00B);
   EXPECT_EQ(directive(0x19, 1, 0, 0x0001, 1), 0x002) << "Identify is always enabled";
   EXPECT_EQ(directive(0x19, 1, 0, 0x0001, 0x0101), 0x002) << "no streams to enable";
-  EXPECT_EQ(directive(0x19, 7, 0, 0x0001), 0x00B);
+  EXPECT_EQ(directive(0x19, 99, 0, 0x0001), 0x00B);
 }
 
 }  // namespace

@@ -37,6 +37,10 @@ spec::CommandsSupportedEffects commands_supported_and_effects() {
   log.acs[admin::kSetFeatures] |= Log::kCcc;
   log.acs[admin::kFirmwareCommit] = Log::kCsupp | Log::kCcc;
   // A format changes data and the namespace's description, with nobody else at work on it.
+  log.acs[admin::kNamespaceManagement] =
+      Log::kCsupp | Log::kLbcc | Log::kNic | Log::kCseNamespaceExclusive;
+  log.acs[admin::kNamespaceAttachment] = Log::kCsupp | Log::kNic | Log::kCseNamespaceExclusive;
+  log.acs[admin::kGetLbaStatus] = Log::kCsupp;
   log.acs[admin::kFormatNvm] = Log::kCsupp | Log::kLbcc | Log::kNcc | Log::kCseNamespaceExclusive;
   log.acs[admin::kSanitize] = Log::kCsupp | Log::kLbcc | Log::kCseControllerExclusive;
   for (const uint8_t opcode : {io::kFlush, io::kRead, io::kCompare, io::kVerify}) {

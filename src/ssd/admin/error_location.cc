@@ -23,6 +23,7 @@ constexpr uint8_t kPrp2 = 32;
 constexpr uint8_t kCdw10 = 40;
 constexpr uint8_t kCdw11 = 44;
 constexpr uint8_t kCdw12 = 48;
+constexpr uint8_t kCdw13 = 52;
 constexpr uint8_t kCdw14 = 56;
 
 constexpr uint16_t at(uint8_t byte, uint8_t bit = 0) {
@@ -67,6 +68,14 @@ uint16_t invalid_admin_field(const spec::Sqe& sqe, const Config& config) {
     case admin::kFormatNvm:
       return spec::format_ses(sqe.cdw10) > spec::kSesCryptographic ? at(kCdw10 + 1, 1)
                                                                    : at(kCdw10, 5);  // PI
+    case admin::kNamespaceManagement:
+      return spec::namespace_select(sqe.cdw10) == spec::kNamespaceCreate
+                 ? at(sqe.nsid != spec::kNsidNone ? kNsid : kPrp1)
+                 : at(sqe.nsid == spec::kNsidBroadcast ? kNsid : kCdw10);
+    case admin::kNamespaceAttachment:
+      return at(sqe.nsid == spec::kNsidBroadcast ? kNsid : kCdw10);
+    case admin::kGetLbaStatus:
+      return at(kCdw13 + 3);  // ATYPE
     case admin::kFirmwareCommit:
       return at(kCdw10, 3);  // CA
     case admin::kFirmwareImageDownload:
@@ -112,7 +121,15 @@ uint16_t command_specific(const spec::Sqe& sqe, uint8_t sc, const Config& config
     case spec::sc::kInvalidLogPage:
     case spec::sc::kInvalidFirmwareSlot:
       return at(kCdw10);
+    case spec::sc::kNamespaceInsufficientCapacity:
+    case spec::sc::kThinProvisioningNotSupported:
+    case spec::sc::kControllerListInvalid:
+      return at(kPrp1);
+    case spec::sc::kNamespaceAlreadyAttached:
+    case spec::sc::kNamespaceNotAttached:
+      return at(kNsid);
     case spec::sc::kInvalidFormat:
+      if (sqe.opcode == spec::admin::kNamespaceManagement) return at(kPrp1);
       return spec::format_pi(sqe.cdw10) != 0 ? at(kCdw10, 5) : at(kCdw10);
     case spec::sc::kFeatureNotSaveable:
       return at(kCdw10 + 3, 7);
@@ -148,6 +165,18 @@ bool common(const spec::Sqe& sqe, uint16_t status, uint16_t* location) {
 }
 
 }  // namespace
+
+bool names_one_namespace(const spec::Sqe& sqe) {
+  switch (sqe.opcode) {
+    case spec::admin::kFormatNvm:
+    case spec::admin::kNamespaceManagement:
+    case spec::admin::kNamespaceAttachment:
+    case spec::admin::kGetLbaStatus:
+      return true;
+    default:
+      return false;
+  }
+}
 
 uint16_t admin_error_location(const spec::Sqe& sqe, uint16_t status, const Config& config) {
   uint16_t location = kNone;

@@ -36,7 +36,7 @@ TEST_F(ErrorLocationTest, AdminCommands) {
   Command sgl = Command::make(0x06);
   sgl.dw[0] |= 1 << 14;
   EXPECT_EQ(location(sgl, 0x002), at(1, 6));
-  EXPECT_EQ(location(Command::make(0x06, 9).prp(page), 0x00B), at(4));
+  EXPECT_EQ(location(Command::make(0x06, 99).prp(page), 0x00B), at(4));
   EXPECT_EQ(location(Command::make(0x06).set(10, 0xEE).prp(page), 0x002), at(40));
   EXPECT_EQ(location(Command::make(0x02).set(10, 0xEE).prp(page), 0x109), at(40));
   EXPECT_EQ(location(Command::make(0x02).set(10, 2).set(12, 3).prp(page), 0x002), at(48));
@@ -52,6 +52,11 @@ TEST_F(ErrorLocationTest, AdminCommands) {
   EXPECT_EQ(location(Command::make(0x1A, 1).set(11, 1 << 8 | 1).prp(page), 0x002), at(45))
       << "directive type";
   EXPECT_EQ(location(Command::make(0x80, 1).set(10, 4 << 5), 0x002), at(40, 5)) << "PI";
+  EXPECT_EQ(location(Command::make(0x80, 7), 0x002), at(4)) << "inactive";
+  EXPECT_EQ(location(Command::make(0x0D).set(10, 2), 0x002), at(40)) << "SEL";
+  EXPECT_EQ(location(Command::make(0x0D, 5).prp(page), 0x002), at(4)) << "create with an NSID";
+  EXPECT_EQ(location(Command::make(0x15, 5).prp(page), 0x002), at(4)) << "not allocated";
+  EXPECT_EQ(location(Command::make(0x86, 1).prp(page), 0x002), at(55)) << "ATYPE";
   EXPECT_EQ(location(Command::make(0x05).set(10, 31 << 16 | 99).set(11, 1).prp(page), 0x101),
             at(40));
   EXPECT_EQ(location(Command::make(0x05).set(10, 2).set(11, 1).prp(page), 0x102), at(42));
@@ -64,8 +69,10 @@ TEST_F(ErrorLocationTest, IoCommands) {
   EXPECT_EQ(location(q, read_command(page, 1 << 20, 1), 0x080), at(40));
   EXPECT_EQ(host.get<uint64_t>(log + 16), 1u << 20) << "LBA";
   Command elsewhere = read_command(page, 5, 1);
-  elsewhere.dw[1] = 7;
+  elsewhere.dw[1] = 99;
   EXPECT_EQ(location(q, elsewhere, 0x00B), at(4));
+  elsewhere.dw[1] = 7;
+  EXPECT_EQ(location(q, elsewhere, 0x002), at(4)) << "inactive";
   elsewhere.dw[1] = 0xFFFFFFFF;
   EXPECT_EQ(location(q, elsewhere, 0x002), at(4)) << "broadcast";
   EXPECT_EQ(location(q, read_command(page, 5, 1).fuse(1), 0x002), at(1)) << "cannot be fused";

@@ -229,7 +229,8 @@ TEST_F(MaintenanceTest, SelfTestChecks) {
   EXPECT_EQ(self_test(0), 0x002);
   EXPECT_EQ(self_test(3), 0x002);
   EXPECT_EQ(self_test(0xE), 0x002);
-  EXPECT_EQ(self_test(1, 7), 0x00B);
+  EXPECT_EQ(self_test(1, 99), 0x00B);
+  EXPECT_EQ(self_test(1, 7), 0x002) << "inactive";
   EXPECT_EQ(self_test(0xF), 0) << "nothing to abort";
   ASSERT_EQ(log(0x06, 564), 0);
   EXPECT_EQ(host.get<uint32_t>(page), 0u);

@@ -131,7 +131,8 @@ void Engine::note_wrong_doorbell(uint8_t event) {
   parts_.events.raise(spec::aer::kTypeError, event, spec::lid::kError);
 }
 
-uint16_t Engine::note_error(const spec::Sqe& sqe, uint16_t sqid, uint16_t status, uint64_t lba) {
+uint16_t Engine::note_error(const spec::Sqe& sqe, uint16_t sqid, uint16_t status,
+                            uint64_t information) {
   if (spec::status_sct(status) == spec::sct::kGeneric) {
     switch (spec::status_sc(status)) {
       // Not errors of the command, but what the host wanted or did to another one.
@@ -150,9 +151,15 @@ uint16_t Engine::note_error(const spec::Sqe& sqe, uint16_t sqid, uint16_t status
   entry.status = with_more;
   if (sqid == 0) {
     entry.parameter_error_location = admin_error_location(sqe, status, parts_.config);
+    entry.command_specific = information;
   } else {
     entry.parameter_error_location = io_error_location(sqe, status, parts_.config);
-    if (has_slba(sqe)) entry.lba = lba != 0 ? lba : sqe.slba();
+    if (has_slba(sqe)) entry.lba = information != 0 ? information : sqe.slba();
+  }
+  const bool inactive =
+      parts_.namespaces.valid(sqe.nsid) && parts_.namespaces.find(sqe.nsid) == nullptr;
+  if (inactive && status == kInvalidField && (sqid != 0 || names_one_namespace(sqe))) {
+    entry.parameter_error_location = kNsidLocation;
   }
   entry.nsid = sqe.nsid;
   parts_.error_log.add(entry);

@@ -71,7 +71,8 @@ class Engine {
   void wrong_doorbell(uint8_t event);
   void note_wrong_doorbell(uint8_t event);  // the event is not delivered yet
   void serve_starved(uint16_t cqid);
-  uint16_t note_error(const spec::Sqe& sqe, uint16_t sqid, uint16_t status, uint64_t lba);
+  // information: the LBA of an I/O command, the Command Specific Information of an admin command.
+  uint16_t note_error(const spec::Sqe& sqe, uint16_t sqid, uint16_t status, uint64_t information);
   void account(const Tally& tally, uint64_t began_ns, uint64_t now_ns);
   void advance_to(uint64_t now_ns);
   // Tells the timekeeper what falls due next.

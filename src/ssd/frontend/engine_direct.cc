@@ -107,8 +107,9 @@ Engine::Step Engine::work_batch(SubmissionQueue& sq, Tally& tally, uint64_t now_
     for (uint32_t i = 0; i < fetched; ++i) {
       const Outcome outcome = admin_.execute(sqes[i], now_ns);
       if (outcome.pending) continue;
-      const uint16_t status =
-          outcome.status == kSuccess ? kSuccess : note_error(sqes[i], sq.id, outcome.status, 0);
+      const uint16_t status = outcome.status == kSuccess
+                                  ? kSuccess
+                                  : note_error(sqes[i], sq.id, outcome.status, outcome.information);
       cqes[done++] = make_cqe(sqes[i], sq.id, sq.head, status, outcome.cdw0);
     }
   } else {

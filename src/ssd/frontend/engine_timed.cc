@@ -72,7 +72,7 @@ void Engine::complete(const Outstanding::Command& command, uint64_t now_ns) {
   const SqLock lock(sq.lock);
   Outcome outcome = command.outcome;
   if (command.executes_late) {
-    outcome.status = nvm_.execute(command.sqe, sq.data, tally);
+    outcome.status = nvm_.execute_late(command.sqe, command.epoch, sq.data, tally);
     if (outcome.status != kSuccess) {
       outcome.status = note_error(command.sqe, sq.id, outcome.status, tally.error_lba);
     }
@@ -115,7 +115,8 @@ bool Engine::fetch_admin(uint64_t now_ns) {
       continue;
     }
     if (command.outcome.status != kSuccess) {
-      command.outcome.status = note_error(sqe, 0, command.outcome.status, 0);
+      command.outcome.status =
+          note_error(sqe, 0, command.outcome.status, command.outcome.information);
     }
     const bool heavy = sqe.opcode == spec::admin::kFormatNvm && command.outcome.status == kSuccess;
     const uint64_t bytes = heavy ? parts_.config.capacity_bytes : 0;
@@ -204,6 +205,7 @@ void Engine::enter(SubmissionQueue& sq, const spec::Sqe& sqe, uint64_t now_ns) {
     due = parts_.timing.due_ns(cost.work, sqe.slba(), cost.bytes, cost.durable,
                                parts_.namespaces.unflushed_bytes(), now_ns);
     command.executes_late = Nvm::reads_media(sqe.opcode);
+    command.epoch = nvm_.epoch(sqe);
     if (!command.executes_late) {
       Tally tally;
       status = nvm_.execute(sqe, sq.data, tally);

@@ -105,7 +105,7 @@ TEST_P(FusedTest, OneBadHalfStopsTheOther) {
   EXPECT_EQ(run({compare(), write().prp(0x5000)}), (Statuses{0x009, 0x004}));
   EXPECT_EQ(run({compare().prp(0x5000), write()}), (Statuses{0x004, 0x009}));
   Command wrong = write();
-  wrong.dw[1] = 5;
+  wrong.dw[1] = 99;
   EXPECT_EQ(run({compare(), wrong}), (Statuses{0x009, 0x00B}));
   EXPECT_EQ(stored(), 1);
 }

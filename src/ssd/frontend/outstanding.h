@@ -18,6 +18,7 @@ class Outstanding {
     bool executes_late;  // a read: its data move when it is due
     Outcome outcome;     // otherwise
     bool owns_cid = false;
+    uint32_t epoch = 0;  // of the namespace that executes_late has been checked against
   };
 
   bool empty() const { return due_.empty(); }

@@ -29,11 +29,8 @@ uint64_t max_frames_of(const Media::Geometry& geometry) {
 
 std::unique_ptr<MediaFile> open_file(const Media::Geometry& geometry) {
   if (geometry.file.empty()) return nullptr;
-  std::string path = geometry.file;
-  if (geometry.file_offset_id != 0)
-    path.append(".").append(std::to_string(geometry.file_offset_id));
-  return std::make_unique<MediaFile>(path, geometry.bytes, geometry.lba_bytes,
-                                     max_frames_of(geometry));
+  return std::make_unique<MediaFile>(geometry.path(), geometry.bytes, geometry.lba_bytes,
+                                     max_frames_of(geometry), geometry.file_fd);
 }
 
 std::unique_ptr<MemoryFrames> reserve_memory(const Media::Geometry& geometry) {
@@ -172,6 +169,30 @@ MediaError Media::verify(uint64_t slba, uint32_t nlb, uint64_t* bad_lba,
                          bool deallocated_is_error) {
   return impl_->check_range(slba, nlb, bad_lba, deallocated_is_error,
                             [](Entry, unsigned, unsigned end) { return end; });
+}
+
+Media::Range Media::next_uncorrectable(uint64_t slba, uint64_t end) const {
+  const Impl& impl = *impl_;
+  const unsigned shift = impl.shift();
+  const uint64_t last = end << shift;
+  uint64_t begin = last;
+  for (uint64_t sector = slba << shift; sector < last;) {
+    const uint64_t unit = sector / kUnitSectors;
+    const uint8_t bad = impl.map.load(unit).uncorrectable();
+    if (bad == 0) {
+      if (begin != last) return {begin >> shift, sector >> shift};
+      // What no write ever came near holds nothing.
+      sector = impl.map.next_touched(unit + 1) * kUnitSectors;
+      continue;
+    }
+    for (const uint64_t unit_end = std::min(last, (unit + 1) * kUnitSectors); sector < unit_end;
+         ++sector) {
+      const bool is_bad = (bad >> (sector % kUnitSectors) & 1) != 0;
+      if (is_bad && begin == last) begin = sector;
+      if (!is_bad && begin != last) return {begin >> shift, sector >> shift};
+    }
+  }
+  return {begin >> shift, end};
 }
 
 void Media::prefetch_map(uint64_t slba) const {

@@ -24,11 +24,16 @@ class Media {
 
   struct Geometry {
     uint64_t bytes;
-    uint32_t lba_bytes;    // 512 or 4096: the format of new media; a file keeps its own
+    uint32_t lba_bytes;    // 512 to 4096: the format of new media; a file keeps its own
     uint32_t cache_bytes;  // 0: every write is durable at once
     std::string file;      // empty: memory
     uint64_t file_offset_id =
-        0;  // namespaces after the first have a file of their own: "<file>.<id>"
+        0;             // namespaces after the first have a file of their own: "<file>.<id>"
+    int file_fd = -1;  // of `file`, when the drive has it open
+
+    std::string path() const {
+      return file_offset_id == 0 ? file : file + "." + std::to_string(file_offset_id);
+    }
   };
 
   // Throws std::runtime_error.
@@ -48,6 +53,12 @@ class Media {
                      bool deallocated_is_error = false);
   MediaError verify(uint64_t slba, uint32_t nlb, uint64_t* bad_lba,
                     bool deallocated_is_error = false);
+  // The first uncorrectable LBAs that follow each other in [slba, end); {end, end}: none.
+  struct Range {
+    uint64_t begin;
+    uint64_t end;
+  };
+  Range next_uncorrectable(uint64_t slba, uint64_t end) const;
   // What follows throws std::runtime_error when memory or disk are full or the file fails; units
   // before that one are changed then, and those after it are not. durable: FUA, or the cache is
   // switched off.

@@ -24,6 +24,10 @@ constexpr uint64_t kMapOffset = 2 * kPage;
 constexpr char kMagic[16] = "pynvme media\r\n";
 constexpr uint32_t kVersion = 1;
 
+constexpr bool possible_lba_bytes(uint32_t bytes) {
+  return bytes == 512 || bytes == 1024 || bytes == 2048 || bytes == 4096;
+}
+
 constexpr uint64_t round_up(uint64_t value, uint64_t step) {
   return (value + step - 1) / step * step;
 }
@@ -45,7 +49,7 @@ struct MediaFile::Header {
 };
 
 MediaFile::MediaFile(const std::string& path, uint64_t bytes, uint32_t factory_lba_bytes,
-                     uint64_t max_frames)
+                     uint64_t max_frames, int shared_fd)
     : path_(path),
       units_(round_up(bytes, kFrameBytes) / kFrameBytes),
       frames_offset_(kMapOffset + round_up(units_ * sizeof(uint64_t), kPage)),
@@ -59,23 +63,15 @@ MediaFile::MediaFile(const std::string& path, uint64_t bytes, uint32_t factory_l
   expected.crc = expected.computed_crc();
   expected.lba_bytes = factory_lba_bytes;
 
-  fd_ = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
-  if (fd_ < 0) fail_system("it could not be opened", errno);
+  fd_ = shared_fd < 0 ? open_locked(path) : dup(shared_fd);
+  if (fd_ < 0) fail_system("it could not be opened again", errno);
   try {
     struct stat status {};
     if (fstat(fd_, &status) != 0) fail_system("it could not be examined", errno);
-    if (!S_ISREG(status.st_mode)) fail("it is not a regular file");
-    if (flock(fd_, LOCK_EX | LOCK_NB) != 0) {
-      if (errno != EWOULDBLOCK) fail_system("it could not be locked", errno);
-      fail(
-          "another embedded SSD has it in use, in this process or in another one; close that "
-          "first");
-    }
-    // Examined again: the size may have changed before the lock was had.
-    if (fstat(fd_, &status) != 0) fail_system("it could not be examined", errno);
     auto file_bytes = static_cast<uint64_t>(status.st_size);
-    if (file_bytes == 0) {
-      create(expected);
+    const bool removed = shared_fd >= 0 && file_bytes == kMapOffset && !has_magic(fd_);
+    if (file_bytes == 0 || (removed && has_header_or_none(fd_))) {
+      create(expected, file_bytes);
       file_bytes = frames_offset_;
     }
     check(expected, file_bytes);
@@ -96,20 +92,60 @@ MediaFile::MediaFile(const std::string& path, uint64_t bytes, uint32_t factory_l
 
 MediaFile::~MediaFile() { close(); }
 
+int MediaFile::open_locked(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOCTTY, 0644);
+  if (fd < 0) fail_system(path, "it could not be opened", errno);
+  try {
+    struct stat status {};
+    if (fstat(fd, &status) != 0) fail_system(path, "it could not be examined", errno);
+    if (!S_ISREG(status.st_mode)) fail(path, "it is not a regular file");
+    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+      if (errno != EWOULDBLOCK) fail_system(path, "it could not be locked", errno);
+      fail(path,
+           "another embedded SSD has it in use, in this process or in another one; close that "
+           "first");
+    }
+  } catch (...) {
+    ::close(fd);
+    throw;
+  }
+  return fd;
+}
+
+bool MediaFile::has_magic(int fd) {
+  char magic[sizeof(kMagic)] = {};
+  return pread(fd, magic, sizeof(magic), 0) == static_cast<ssize_t>(sizeof(magic)) &&
+         std::memcmp(magic, kMagic, sizeof(magic)) == 0;
+}
+
+bool MediaFile::has_header_or_none(int fd) {
+  if (has_magic(fd)) return true;
+  char page[kPage] = {};
+  return pread(fd, page, sizeof(page), 0) == static_cast<ssize_t>(sizeof(page)) &&
+         std::all_of(std::begin(page), std::end(page), [](char c) { return c == 0; });
+}
+
+void MediaFile::remove(const std::string& path) {
+  const int fd = open(path.c_str(), O_RDWR | O_CLOEXEC | O_NOCTTY);
+  if (fd < 0) return;
+  if (flock(fd, LOCK_EX | LOCK_NB) == 0 && has_magic(fd)) unlink(path.c_str());
+  ::close(fd);
+}
+
 void MediaFile::close() {
   if (mapping_ != nullptr) munmap(mapping_, mapping_bytes_);
   ::close(fd_);
 }
 
-void MediaFile::fail(const std::string& what) const {
-  throw std::runtime_error("the embedded SSD cannot use the media file " + path_ + ": " + what);
+void MediaFile::fail(const std::string& path, const std::string& what) {
+  throw std::runtime_error("the embedded SSD cannot use the media file " + path + ": " + what);
 }
 
-void MediaFile::fail_system(const std::string& what, int error) const {
-  fail(what + ": " + std::generic_category().message(error));
+void MediaFile::fail_system(const std::string& path, const std::string& what, int error) {
+  fail(path, what + ": " + std::generic_category().message(error));
 }
 
-void MediaFile::create(const Header& expected) {
+void MediaFile::create(const Header& expected, uint64_t file_bytes) {
   try {
     if (ftruncate(fd_, static_cast<off_t>(frames_offset_)) != 0) {
       fail_system("it could not be made " + std::to_string(frames_offset_) + " bytes long", errno);
@@ -119,7 +155,9 @@ void MediaFile::create(const Header& expected) {
       fail_system("its header could not be written", errno);
     }
   } catch (...) {
-    static_cast<void>(ftruncate(fd_, 0));  // as it was
+    const char nothing[sizeof(Header)] = {};  // as it was
+    static_cast<void>(ftruncate(fd_, static_cast<off_t>(file_bytes)));
+    if (file_bytes != 0) static_cast<void>(pwrite(fd_, nothing, sizeof(nothing), 0) < 0);
     throw;
   }
 }
@@ -136,7 +174,7 @@ void MediaFile::check(const Header& expected, uint64_t file_bytes) {
     fail("its layout is version " + std::to_string(found.version) + ", this pynvme knows version " +
          std::to_string(kVersion));
   }
-  if (found.crc != found.computed_crc() || (found.lba_bytes != 512 && found.lba_bytes != 4096)) {
+  if (found.crc != found.computed_crc() || !possible_lba_bytes(found.lba_bytes)) {
     fail("its header is damaged");
   }
   if (found.bytes != expected.bytes || found.factory_lba_bytes != expected.factory_lba_bytes) {
@@ -170,8 +208,13 @@ void MediaFile::for_each_entry(const std::function<void(uint64_t, Entry)>& visit
 }
 
 void MediaFile::check_map() {
-  const auto whole_lbas = [this](uint8_t sectors) {
-    return lba_bytes() == 512 || sectors == 0 || sectors == kAllSectors;
+  const unsigned step = lba_bytes() / kSectorBytes;
+  const auto whole_lbas = [step](uint8_t sectors) {
+    const unsigned lba = (1U << step) - 1;
+    for (unsigned at = 0; at < kUnitSectors; at += step) {
+      if ((sectors >> at & lba) != 0 && (sectors >> at & lba) != lba) return false;
+    }
+    return true;
   };
   used_frames_.assign(frames_in_file_, false);
   if (fill_frame() >= std::max<uint64_t>(frames_in_file_, 1)) {

@@ -20,12 +20,21 @@ namespace pynvme::ssd {
 class MediaFile final : public FrameStore {
  public:
   // Opens the file, or makes it. Throws std::runtime_error, and leaves the file as it was, when it
-  // is in use, foreign, damaged, or of another capacity or factory format.
+  // is in use, foreign, damaged, or of another capacity or factory format. shared_fd: of a file
+  // that is open and locked already, -1: none; its first two pages stay whatever happens.
   MediaFile(const std::string& path, uint64_t bytes, uint32_t factory_lba_bytes,
-            uint64_t max_frames);
+            uint64_t max_frames, int shared_fd = -1);
   ~MediaFile() override;
   MediaFile(const MediaFile&) = delete;
   MediaFile& operator=(const MediaFile&) = delete;
+
+  // Opens a file, or makes an empty one, and locks it. Throws std::runtime_error.
+  static int open_locked(const std::string& path);
+  // Whether it begins as a media file does, or with the page of zeroes of one that was removed.
+  static bool has_header_or_none(int fd);
+  // Removes the file if it is a media file that nobody has open, and the namespace is gone.
+  static void remove(const std::string& path);
+  [[noreturn]] static void fail_system(const std::string& path, const std::string& what, int error);
 
   // The format the namespace has now.
   uint32_t lba_bytes() const;
@@ -58,9 +67,13 @@ class MediaFile final : public FrameStore {
   struct Header;
 
   Header& header() const { return *reinterpret_cast<Header*>(mapping_); }
-  [[noreturn]] void fail(const std::string& what) const;
-  [[noreturn]] void fail_system(const std::string& what, int error) const;
-  void create(const Header& expected);
+  static bool has_magic(int fd);
+  [[noreturn]] static void fail(const std::string& path, const std::string& what);
+  [[noreturn]] void fail(const std::string& what) const { fail(path_, what); }
+  [[noreturn]] void fail_system(const std::string& what, int error) const {
+    fail_system(path_, what, error);
+  }
+  void create(const Header& expected, uint64_t file_bytes);
   void check(const Header& expected, uint64_t file_bytes);
   void check_map();
   void allocate(uint64_t offset, uint64_t bytes);

@@ -31,7 +31,8 @@ struct Media::Impl {
 
   unsigned shift() const { return sector_shift.load(std::memory_order_relaxed); }
   void set_lba_bytes(uint32_t lba_bytes) {
-    sector_shift.store(lba_bytes == kUnitBytes ? 3 : 0, std::memory_order_relaxed);
+    sector_shift.store(static_cast<unsigned>(std::countr_zero(lba_bytes / kSectorBytes)),
+                       std::memory_order_relaxed);
   }
   void count_allocated(Entry old, Entry changed) {
     const int delta = std::popcount(changed.allocated()) - std::popcount(old.allocated());

@@ -37,6 +37,10 @@ class Nvm {
   static uint16_t lone_half(const spec::Sqe& sqe);
   // Checks and carries out.
   uint16_t execute(const spec::Sqe& sqe, DataPointer& data, Tally& tally);
+  // The same long after the check: the namespace may have another format by now, or another one may
+  // have its NSID.
+  uint16_t execute_late(const spec::Sqe& sqe, uint32_t epoch, DataPointer& data, Tally& tally);
+  uint32_t epoch(const spec::Sqe& sqe) const;
   // A pair that passed for fused; statuses for both. Nothing else works on the media meanwhile.
   void compare_and_write(const spec::Sqe& compare, const spec::Sqe& write, DataPointer& data,
                          Tally& tally, uint16_t* compare_status, uint16_t* write_status);

@@ -11,11 +11,6 @@ namespace {
 
 namespace io = spec::io;
 
-// NVMe Base 2.0 figure 87, NSID: all namespaces at once is a wrong value of the field where it is
-// not supported, and no namespace identifier that is invalid.
-constexpr uint16_t wrong_namespace(uint32_t nsid) {
-  return nsid == spec::kNsidBroadcast ? kInvalidField : fail(spec::sc::kInvalidNamespaceOrFormat);
-}
 // CDW12 bits 23:20 of Write and Write Zeroes: a directive, and there are none.
 constexpr uint32_t kDirectiveType = 0x00F0'0000;
 
@@ -48,7 +43,7 @@ uint16_t Nvm::check(const spec::Sqe& sqe) const {
     return status;
   if (sqe.opcode == io::kFlush && sqe.nsid == spec::kNsidBroadcast) return kSuccess;
   const Namespace* const ns = namespaces_.find(sqe.nsid);
-  if (ns == nullptr) return wrong_namespace(sqe.nsid);
+  if (ns == nullptr) return namespaces_.refusal(sqe.nsid);
   switch (sqe.opcode) {
     case io::kRead:
     case io::kCompare:

@@ -35,6 +35,21 @@ uint16_t Nvm::execute(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
   }
 }
 
+uint32_t Nvm::epoch(const spec::Sqe& sqe) const {
+  const Namespace* const ns = namespaces_.find(sqe.nsid);
+  return ns == nullptr ? 0 : ns->epoch;
+}
+
+uint16_t Nvm::execute_late(const spec::Sqe& sqe, uint32_t epoch_then, DataPointer& data,
+                           Tally& tally) {
+  // LBAs of another size would not fit the host's memory. The same command may succeed when it is
+  // sent again.
+  if (const uint32_t now = epoch(sqe); now != 0 && now != epoch_then) {
+    return fail_once(spec::sc::kFormatInProgress);
+  }
+  return execute(sqe, data, tally);
+}
+
 uint16_t Nvm::media_status(MediaError error, uint64_t bad_lba, Tally& tally) {
   if (error == MediaError::kNone) [[likely]]
     return kSuccess;

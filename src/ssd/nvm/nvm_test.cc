@@ -112,7 +112,8 @@ TEST_F(NvmTest, RangesAndNamespaces) {
     EXPECT_EQ(st(command(UINT64_MAX, 1)), 0x080);
     EXPECT_EQ(st(command(UINT64_MAX - 6, 8)), 0x080) << "wraps";
     EXPECT_EQ(st(command(0, 1, 0)), 0x00B);
-    EXPECT_EQ(st(command(0, 1, 2)), 0x00B);
+    EXPECT_EQ(st(command(0, 1, 17)), 0x00B);
+    EXPECT_EQ(st(command(0, 1, 2)), 0x002) << "inactive";
     EXPECT_EQ(st(command(0, 1, 0xFFFFFFFF)), 0x002);
     EXPECT_EQ(st(command(0, 1).fuse(3)), 0x002);
     const Completion c = host.run(q, command(kLbas, 1));
@@ -215,7 +216,7 @@ TEST_F(NvmTest, DatasetManagement) {
   EXPECT_EQ(*host.at(in), 7) << "nothing was done";
   range(1, UINT64_MAX, 2);
   EXPECT_EQ(st(dsm(2, 4)), 0x080);
-  EXPECT_EQ(st(Command::make(0x09, 2).prp(ranges).set(11, 4)), 0x00B);
+  EXPECT_EQ(st(Command::make(0x09, 17).prp(ranges).set(11, 4)), 0x00B);
   EXPECT_EQ(st(Command::make(0x09, 0xFFFFFFFF).prp(ranges).set(11, 4)), 0x002);
   EXPECT_EQ(st(Command::make(0x09, 1).prp(0x5000).set(11, 4)), 0x004);
   for (unsigned i = 0; i < 256; ++i) range(i, i, 1);
@@ -228,7 +229,7 @@ TEST_F(NvmTest, FlushOfOneOrAllNamespaces) {
   EXPECT_EQ(st(Command::make(0x00, 1)), 0);
   EXPECT_EQ(st(Command::make(0x00, 0xFFFFFFFF)), 0);
   EXPECT_EQ(st(Command::make(0x00, 0)), 0x00B);
-  EXPECT_EQ(st(Command::make(0x00, 2)), 0x00B);
+  EXPECT_EQ(st(Command::make(0x00, 17)), 0x00B);
 }
 
 TEST_F(NvmTest, UnknownOpcodes) {

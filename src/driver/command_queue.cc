@@ -2,6 +2,7 @@
 // somebody else's object, all of which may want Python's lock.
 #include "driver/command_queue.h"
 
+#include <atomic>
 #include <cstring>
 #include <mutex>
 #include <utility>
@@ -24,10 +25,29 @@ constexpr uint64_t kEventRefusalNs = 500'000'000;
 // A wait inside a delivery would hand completions to a script that is not waiting for them.
 thread_local bool delivering = false;
 
+// Threads that send, by number. A callback sends on behalf of whoever sent its command, whichever
+// thread delivers it.
+std::atomic<uint32_t> last_thread{0};
+thread_local uint32_t this_thread = 0;
+thread_local uint32_t on_behalf_of = 0;
+
+uint32_t sender() {
+  if (on_behalf_of != 0) return on_behalf_of;
+  if (this_thread == 0) [[unlikely]]
+    this_thread = ++last_thread;
+  return this_thread;
+}
+
 class DeliveryScope {
  public:
-  DeliveryScope() { delivering = true; }
-  ~DeliveryScope() { delivering = false; }
+  explicit DeliveryScope(uint32_t sender) {
+    delivering = true;
+    on_behalf_of = sender;
+  }
+  ~DeliveryScope() {
+    delivering = false;
+    on_behalf_of = 0;
+  }
   DeliveryScope(const DeliveryScope&) = delete;
   DeliveryScope& operator=(const DeliveryScope&) = delete;
 };
@@ -73,23 +93,31 @@ class CommandQueue::Waiting {
           "the wait that runs it takes their completions too (raise its expected "
           "number)");
     }
+    const uint32_t me = sender();
     const Guard guard(queue_);
-    if (queue_.waiting_ != std::thread::id()) {
+    if (queue_.has_own(me)) owner_ = me;
+    if (queue_.waiting_ != 0 && (owner_ == 0 || queue_.waits_for_all_)) {
       throw InvalidArgument(queue_.title() +
-                            ": another thread waits on this queue already; one "
-                            "queue serves one waiting thread at a time");
+                            ": another thread waits on this queue already, and each would take "
+                            "completions that the other waits for; let every thread wait for "
+                            "commands that it sent itself, or give it a queue of its own");
     }
-    queue_.waiting_ = std::this_thread::get_id();
+    ++queue_.waiting_;
+    if (owner_ == 0) queue_.waits_for_all_ = true;
   }
   ~Waiting() {
     const Guard guard(queue_);
-    queue_.waiting_ = {};
+    --queue_.waiting_;
+    if (owner_ == 0) queue_.waits_for_all_ = false;
   }
+  // Whose commands count; 0: everybody's.
+  uint32_t owner() const { return owner_; }
   Waiting(const Waiting&) = delete;
   Waiting& operator=(const Waiting&) = delete;
 
  private:
   CommandQueue& queue_;
+  uint32_t owner_ = 0;
 };
 
 CommandQueue::CommandQueue(Controller& controller, QueuePair& pair)
@@ -148,7 +176,16 @@ uint16_t CommandQueue::submit_locked(Command&& command, Execution* execution) {
   slot.async_event = admin_ && slot.command.sqe.opcode == spec::admin::kAsyncEventRequest;
   slot.own_event = slot.async_event && slot.command.own_event;
   slot.counted = execution == nullptr && !slot.async_event;
-  if (slot.counted) ++counted_;
+  slot.sender = sender();
+  if (slot.counted) {
+    if (counted_ == 0 && ready_.empty()) {
+      mixed_ = false;
+    } else if (slot.sender != sender_) {
+      mixed_ = true;
+    }
+    sender_ = slot.sender;
+    ++counted_;
+  }
   if (slot.async_event) ++async_events_;
   if (slot.own_event) {
     ++own_events_;
@@ -236,6 +273,7 @@ Finished& CommandQueue::push_ready(Slot& slot, uint16_t cid, const spec::Cqe& cq
   finished.cqe = cqe;
   finished.sqid = pair_.id();
   finished.cid = cid;
+  finished.sender = slot.sender;
   finished.async_event = slot.async_event && (cqe.ok() || !slot.own_event);
   finished.latency_ns = latency_ns;
   finished.context = std::move(slot.command.context);
@@ -288,8 +326,41 @@ void CommandQueue::give_up_locked(uint16_t cid, uint64_t latency_ns) {
   slot.command.data.keep_alive = keep_alive;
 }
 
-bool CommandQueue::take_ready(bool only_async, Finished* out) {
+bool CommandQueue::has_own(uint32_t owner) const {
+  if (!mixed_) return sender_ == owner;
+  for (size_t i = ready_head_; i < ready_.size(); ++i) {
+    if (!ready_[i].async_event && ready_[i].sender == owner) return true;
+  }
+  for (const Slot& slot : slots_) {
+    if (slot.counted && slot.sender == owner) return true;
+  }
+  return false;
+}
+
+// What others sent is not for this one: its own are still to come, or another thread waits as well.
+bool CommandQueue::leaves_others(uint32_t owner) const { return waiting_ > 1 || has_own(owner); }
+
+bool CommandQueue::take_own(bool only_async, uint32_t owner, Finished* out) {
+  for (size_t i = ready_head_; i < ready_.size(); ++i) {
+    Finished& one = ready_[i];
+    if (!one.async_event && (only_async || one.sender != owner)) continue;
+    *out = std::move(one);
+    ready_.erase(ready_.begin() + static_cast<ptrdiff_t>(i));
+    if (ready_head_ == ready_.size()) {
+      ready_.clear();
+      ready_head_ = 0;
+    }
+    return true;
+  }
+  return false;
+}
+
+bool CommandQueue::take_ready(bool only_async, uint32_t owner, Finished* out) {
   if (ready_head_ == ready_.size()) return false;
+  if (owner != 0 && (mixed_ || sender_ != owner)) [[unlikely]] {
+    if (take_own(only_async, owner, out)) return true;
+    if (leaves_others(owner)) return false;
+  }
   if (only_async && !ready_[ready_head_].async_event) return false;
   *out = std::move(ready_[ready_head_++]);
   if (ready_head_ == ready_.size()) {
@@ -310,16 +381,18 @@ uint32_t CommandQueue::wait(uint32_t expected, Delivery& delivery) {
     {
       const Guard guard(*this);
       const bool enough = counted >= expected;
-      taken = take_ready(enough, &finished);
+      taken = take_ready(enough, waiting.owner(), &finished);
       // Without anything to wait for, look once: there may be an AER.
       if (!taken && !pair_.dead() && (!enough || first)) {
         reap_locked();
-        taken = take_ready(enough, &finished);
+        taken = take_ready(enough, waiting.owner(), &finished);
       }
       if (!taken && enough) return cdw0;
       if (!taken) {
         throw_if_dead();
-        if (counted_ == 0 && !may_refuse_event()) {
+        if ((counted_ == 0 ||
+             (waiting_ > 1 && waiting.owner() != 0 && !has_own(waiting.owner()))) &&
+            !may_refuse_event()) {
           throw CommandTimeout(title() + ": waiting for " + std::to_string(expected) +
                                " completions, but after " + std::to_string(counted) +
                                " nothing is outstanding that could complete");
@@ -332,7 +405,7 @@ uint32_t CommandQueue::wait(uint32_t expected, Delivery& delivery) {
         cdw0 = finished.cqe.cdw0;
         latest_latency_.store(finished.latency_ns, std::memory_order_relaxed);
       }
-      const DeliveryScope scope;
+      const DeliveryScope scope(finished.sender);
       delivery.deliver(finished);
       continue;
     }

@@ -9,7 +9,6 @@
 #include <cstdint>
 #include <memory>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/spinlock.h"
@@ -58,6 +57,7 @@ struct Finished {
   spec::Cqe cqe{};
   uint16_t sqid = 0;
   uint16_t cid = 0;
+  uint32_t sender = 0;       // the thread that sent it
   bool timed_out = false;    // cdw0 FFFFFFFFh, status FFFFh
   bool async_event = false;  // an AER: not counted; already sent again when it succeeded
   uint64_t latency_ns = 0;
@@ -93,10 +93,12 @@ class CommandQueue {
   uint16_t send(Command command);
 
   // Delivers until `expected` completions (AERs come on top), and returns cdw0 of the last one
-  // counted. Throws InvalidArgument inside a callback or while another thread waits on this queue;
+  // counted. When several threads send to this queue, each gets its own commands first (those sent
+  // by their callbacks included), and what others sent only while no other thread waits. Throws
+  // InvalidArgument inside a callback, and where two waits would take each other's completions;
   // CommandTimeout at once when nothing that could complete is outstanding (an AER that a script
-  // just sent could, in error); DeviceGone,
-  // ControllerFatal, QueueDead; and whatever deliver() or the controller's idle hook throws.
+  // just sent could, in error); DeviceGone, ControllerFatal, QueueDead; and whatever deliver() or
+  // the controller's idle hook throws.
   uint32_t wait(uint32_t expected, Delivery& delivery);
 
   // Sends, waits for this very command and returns its completion, whatever its status; others that
@@ -129,6 +131,7 @@ class CommandQueue {
     Command command;
     pcie::DmaBlock prp_list;
     Execution* execution = nullptr;
+    uint32_t sender = 0;
     bool counted = false;
     bool async_event = false;
     bool own_event = false;
@@ -146,7 +149,10 @@ class CommandQueue {
   void rearm_locked();
   Finished& push_ready(Slot& slot, uint16_t cid, const spec::Cqe& cqe, uint64_t latency_ns);
   bool may_refuse_event() const;
-  bool take_ready(bool only_async, Finished* out);
+  bool take_ready(bool only_async, uint32_t owner, Finished* out);
+  bool take_own(bool only_async, uint32_t owner, Finished* out);
+  bool has_own(uint32_t owner) const;
+  bool leaves_others(uint32_t owner) const;
   void throw_if_dead() const;
   std::string title() const;
 
@@ -168,7 +174,10 @@ class CommandQueue {
   uint32_t own_events_ = 0;         // those of them that a script sent
   uint64_t own_event_sent_ns_ = 0;  // the last of those
   uint64_t interrupts_handled_ = 0;
-  std::thread::id waiting_{};
+  uint32_t waiting_ = 0;        // threads
+  bool waits_for_all_ = false;  // one of them takes what others sent, too
+  uint32_t sender_ = 0;         // of all that is outstanding or undelivered; unless
+  bool mixed_ = false;          // there are several
   std::atomic<uint16_t> latest_cid_{0};
   std::atomic<uint64_t> latest_latency_{0};
 };

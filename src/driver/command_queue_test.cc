@@ -425,7 +425,7 @@ TEST_F(CommandQueueTest, AnInterruptedExecutionLeavesAUsableQueue) {
   EXPECT_EQ(controller->admin().pair().used(), 4U);  // the AERs
 }
 
-TEST_F(CommandQueueTest, ASecondThreadMaySendButNotWait) {
+TEST_F(CommandQueueTest, ASecondThreadMaySendButNotWaitForWhatOthersSent) {
   io->send(plain(2));
   bool sent = false;
   idle = [&] {
@@ -441,7 +441,30 @@ TEST_F(CommandQueueTest, ASecondThreadMaySendButNotWait) {
     }).join();
   };
   io->wait(2, got);
-  EXPECT_EQ(got.cids, (Cids{1, 0}));
+  EXPECT_EQ(got.cids, (Cids{0, 1}));  // its own first, though it came later
+}
+
+TEST_F(CommandQueueTest, EachThreadGetsWhatItSent) {
+  Collector other;
+  uint32_t cdw0 = 0;
+  io->send(plain(2));
+  bool sent = false;
+  idle = [&] {
+    if (sent) return;
+    sent = true;
+    std::thread([&] {
+      io->send(plain(2));
+      fake->complete(1, 0, 0, 70);
+      fake->complete(1, 1, 0, 71);
+      cdw0 = io->wait(1, other);
+    }).join();
+  };
+  EXPECT_EQ(io->wait(1, got), 70U);
+  EXPECT_EQ(cdw0, 71U);
+  EXPECT_EQ(got.cids, (Cids{0}));
+  EXPECT_EQ(other.cids, (Cids{1}));
+  EXPECT_NE(text_of<CommandTimeout>([&] { io->wait(1, got); }).find("nothing is outstanding"),
+            std::string::npos);
 }
 
 TEST_F(CommandQueueTest, ExecutionAndScriptShareTheAdminQueue) {

@@ -75,7 +75,7 @@ def test_each_has_its_own_capabilities(drives):
     assert [nvme0n1.capacity for _, nvme0n1 in drives] == [1 << 21, 1 << 19, 1 << 20, 1 << 17]
     assert controllers[2].mdts == 65536
     assert controllers[2].cap & 0xFFFF == 63
-    assert controllers[3].id_data(519, 516) == 2
+    assert controllers[3].id_data(11, 0, cns=2) == 1 | 2 << 32, "its active namespaces"
 
     queues = [d.Qpair(controllers[1], 8) for _ in range(4)]
     with pytest.raises(d.QpairCreationError):

@@ -166,8 +166,12 @@ bool common(const spec::Sqe& sqe, uint16_t status, uint16_t* location) {
 
 }  // namespace
 
-bool names_one_namespace(const spec::Sqe& sqe) {
+bool names_one_namespace(const spec::Sqe& sqe, const Config& config) {
   switch (sqe.opcode) {
+    case spec::admin::kGetFeatures:
+    case spec::admin::kSetFeatures:
+      return (Features::kind(spec::feature_fid(sqe.cdw10), config).capabilities &
+              spec::kFeatureCapNamespaceSpecific) != 0;
     case spec::admin::kFormatNvm:
     case spec::admin::kNamespaceManagement:
     case spec::admin::kNamespaceAttachment:

@@ -17,7 +17,7 @@ uint16_t io_error_location(const spec::Sqe& sqe, uint16_t status, const Config& 
 inline constexpr uint16_t kNsidLocation = 4;  // a byte of the SQE
 
 // Of admin commands: those that need the namespace that they name.
-bool names_one_namespace(const spec::Sqe& sqe);
+bool names_one_namespace(const spec::Sqe& sqe, const Config& config);
 
 // Whether CDW10 and CDW11 of an I/O command are an LBA.
 bool has_slba(const spec::Sqe& sqe);

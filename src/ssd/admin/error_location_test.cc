@@ -53,6 +53,7 @@ TEST_F(ErrorLocationTest, AdminCommands) {
       << "directive type";
   EXPECT_EQ(location(Command::make(0x80, 1).set(10, 4 << 5), 0x002), at(40, 5)) << "PI";
   EXPECT_EQ(location(Command::make(0x80, 7), 0x002), at(4)) << "inactive";
+  EXPECT_EQ(location(Command::make(0x0A, 7).set(10, 5), 0x002), at(4)) << "of an inactive one";
   EXPECT_EQ(location(Command::make(0x0D).set(10, 2), 0x002), at(40)) << "SEL";
   EXPECT_EQ(location(Command::make(0x0D, 5).prp(page), 0x002), at(4)) << "create with an NSID";
   EXPECT_EQ(location(Command::make(0x15, 5).prp(page), 0x002), at(4)) << "not allocated";

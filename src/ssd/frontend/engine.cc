@@ -158,7 +158,8 @@ uint16_t Engine::note_error(const spec::Sqe& sqe, uint16_t sqid, uint16_t status
   }
   const bool inactive =
       parts_.namespaces.valid(sqe.nsid) && parts_.namespaces.find(sqe.nsid) == nullptr;
-  if (inactive && status == kInvalidField && (sqid != 0 || names_one_namespace(sqe))) {
+  if (inactive && status == kInvalidField &&
+      (sqid != 0 || names_one_namespace(sqe, parts_.config))) {
     entry.parameter_error_location = kNsidLocation;
   }
   entry.nsid = sqe.nsid;

@@ -1,7 +1,7 @@
 """Identify, Get Log Page, Abort, Asynchronous Event Request and Format NVM: NVMe Base 2.0c §5."""
 
 from status_table.queues import CREATE_CQ
-from status_table.row import Command, Row
+from status_table.row import Command, Does, Row
 from status_table.status import Status
 
 IDENTIFY = Command(
@@ -229,7 +229,31 @@ VERSION_2_ROWS = [
     ),
 ]
 
+
+def abort_event_request(host):
+    """The aborted command gets its own status, and Abort says that it found it."""
+    host.enable()
+    (cid,) = host.submit([[0x0C]])
+    abort = host.send([ABORT(sqid=0, abort_cid=cid).dwords(host)])[0]
+    assert (abort.status, abort.cdw0 & 1) == (Status.SUCCESS, 0)
+    (event,) = host.events
+    assert (event.cid, event.status) == (cid, Status.ABORT_REQUESTED)
+
+
+def abort_what_is_not_there(host):
+    host.enable()
+    for wrong in ({"sqid": 0, "abort_cid": 0xFFFE}, {"sqid": 5, "abort_cid": 1}):
+        abort = host.send([ABORT(**wrong).dwords(host)])[0]
+        assert (abort.status, abort.cdw0 & 1) == (Status.SUCCESS, 1)
+
+
+ABORT_ROWS = [
+    Does("abort-of an event request", "Base 2.0 §5.1", abort_event_request),
+    Does("abort-of what is not there", "Base 2.0 §5.1: bit 0 is set", abort_what_is_not_there),
+]
+
 ROWS = [
+    *ABORT_ROWS,
     *ADDRESS_ROWS,
     *TELEMETRY_ROWS,
     *VERSION_2_ROWS,

@@ -18,6 +18,7 @@ from status_table.host import (
     VS,
     Host,
 )
+from status_table.row import Does
 
 RDY, CFS, NSSRO = 1, 2, 16
 CMBLOC, CMBSZ, BPINFO, PMRCAP = 0x38, 0x3C, 0x40, 0xE00
@@ -126,20 +127,6 @@ class Doorbell:
         assert (entry["sqid"], entry["cid"]) == (0xFFFF, 0xFFFF)
         assert host.send([[0x00, 1]], IO)[0].status == 0
         assert host.read(CSTS) & (RDY | CFS) == RDY
-
-
-@dataclass(frozen=True)
-class Does:
-    """What a register write brings about."""
-
-    name: str
-    clause: str
-    check: object
-    ssd: dict = field(default_factory=dict)
-
-    @property
-    def id(self):
-        return f"register-{self.name}"
 
 
 def interrupt_mask(host):
@@ -264,14 +251,14 @@ ROWS = [
     Doorbell("of CQ 1, which is empty", 3, 1, 1),
     Doorbell("of SQ 0 with its size", 0, 64, 1),
     Doorbell("of CQ 0 with its size", 1, 64, 1),
-    Does("INTMS and INTMC set and clear one mask", "§3.1.3.3, §3.1.3.4", interrupt_mask),
-    Does("NSSR resets for 4E564D65h only", "§3.1.3.7", subsystem_reset),
-    Does("NSSR reads as zero", "§3.1.3.7", nssr_reads_zero),
-    Does("CC.SHN=01b shuts down", "§3.1.3.5", shutdown(1)),
-    Does("CC.SHN=10b shuts down", "§3.1.3.5", shutdown(2)),
-    Does("CC.EN=0 deletes the IO queues", "§3.7.2", queues_are_gone),
-    Does("CC.EN=0 keeps AQA, ASQ, ACQ", "§3.7.2", admin_queue_registers_survive),
-    Does("CC.IOCQES=0", "§5.4", entry_sizes_not_set(20, False)),
-    Does("CC.IOSQES=0", "§5.5", entry_sizes_not_set(16, True)),
-    Does("reserved offsets read as zero", "§3.1.3", undefined_offsets),
+    Does("register-INTMS and INTMC set and clear one mask", "§3.1.3.3, §3.1.3.4", interrupt_mask),
+    Does("register-NSSR resets for 4E564D65h only", "§3.1.3.7", subsystem_reset),
+    Does("register-NSSR reads as zero", "§3.1.3.7", nssr_reads_zero),
+    Does("register-CC.SHN=01b shuts down", "§3.1.3.5", shutdown(1)),
+    Does("register-CC.SHN=10b shuts down", "§3.1.3.5", shutdown(2)),
+    Does("register-CC.EN=0 deletes the IO queues", "§3.7.2", queues_are_gone),
+    Does("register-CC.EN=0 keeps AQA, ASQ, ACQ", "§3.7.2", admin_queue_registers_survive),
+    Does("register-CC.IOCQES=0", "§5.4", entry_sizes_not_set(20, False)),
+    Does("register-CC.IOSQES=0", "§5.5", entry_sizes_not_set(16, True)),
+    Does("register-reserved offsets read as zero", "§3.1.3", undefined_offsets),
 ]

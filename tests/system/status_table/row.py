@@ -47,7 +47,7 @@ class Step:
     values: dict
 
     def __str__(self):
-        return f"{self.command.name}({self.values})"
+        return f"{self.command.name}({_all(self.values)})"
 
     def dwords(self, host):
         values = {"opcode": self.command.opcode, **self.command.usual, **self.values}
@@ -126,7 +126,7 @@ class Row:
 
     @property
     def id(self):
-        wrong = " ".join(f"{name}={_text(value)}" for name, value in self.wrong.items())
+        wrong = _all(self.wrong)
         return "-".join(filter(None, (self.command.name, wrong, self.note, self.status.name)))
 
     def check(self, host: Host):
@@ -188,8 +188,22 @@ class Row:
         assert done.status == Status.SUCCESS, f"{step} got {_name(done.status)}"
 
 
+@dataclass(frozen=True)
+class Does:
+    """A row that is no wrong field: what has to come about, checked by a function of the host."""
+
+    id: str
+    clause: str
+    check: object
+    ssd: dict = field(default_factory=dict)
+
+
 def _for_io(step):
     return isinstance(step, Step) and step.command.queue == IO
+
+
+def _all(values):
+    return " ".join(f"{name}={_text(value)}" for name, value in values.items())
 
 
 def _text(value):

@@ -4,6 +4,7 @@
 #include "spec/command_fields.h"
 #include "spec/identify.h"
 #include "spec/log.h"
+#include "spec/mi.h"
 #include "spec/opcode.h"
 #include "spec/status.h"
 #include "ssd/admin/features.h"
@@ -42,6 +43,9 @@ uint16_t of_log(const spec::Sqe& sqe, const Config& config) {
   if ((lid == spec::lid::kTelemetryHost || lid == spec::lid::kTelemetryController) &&
       spec::log_bytes(sqe.cdw10, sqe.cdw11) % sizeof(spec::TelemetryHeader) != 0) {
     return at(kCdw10 + 2);
+  }
+  if (lid == spec::lid::kPersistentEvent && (spec::log_lsp(sqe.cdw10) & 3) == 3) {
+    return at(kCdw10 + 1);
   }
   if ((sqe.cdw14 & spec::kLogOffsetIsIndex) != 0) return at(kCdw14 + 2, 7);
   return at(kCdw12);
@@ -90,10 +94,12 @@ uint16_t invalid_admin_field(const spec::Sqe& sqe, const Config& config) {
       return at(spec::directive_type(sqe.cdw11) != 0 ? kCdw11 + 1 : kCdw11);
     case admin::kDoorbellBufferConfig:
       return at(kPrp1);
-    case admin::kSanitize:
-    case admin::kDeviceSelfTest:
     case admin::kMiSend:
     case admin::kMiReceive:
+      return spec::mi::message_type(sqe.cdw10) != spec::mi::kMessageTypeNvme ? at(kCdw10)
+                                                                             : at(kCdw10 + 1, 3);
+    case admin::kSanitize:
+    case admin::kDeviceSelfTest:
       return at(kCdw10);
     default:
       return kNone;

@@ -8,6 +8,7 @@ from status_table import (
     firmware,
     io,
     maintenance,
+    management,
     namespace_features,
     namespaces,
     opcodes,
@@ -27,5 +28,6 @@ ROWS = [
     *firmware.ROWS,
     *io.ROWS,
     *maintenance.ROWS,
+    *management.ROWS,
     *registers.ROWS,
 ]

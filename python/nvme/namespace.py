@@ -177,27 +177,35 @@ class Namespace(_core.Namespace):
         """A workload with a queue pair and a native thread of its own.
 
         Args:
-            io_size: LBAs of an IO: one number, a range or list (all alike often), or {size: ratio}
-            lba_step: sequential IO: from the start of one IO to that of the next; may be negative
-            lba_align: addresses are multiples of it; one number, or one for each size
-            lba_random: True, False, or per cent of the IOs
-            read_percentage: the rest are writes
+            io_size: LBAs of an IO, 1 to 65536: one number, a range or list (all alike often), or
+                {size: ratio}
+            lba_step: sequential IO: LBAs from the start of one IO to that of the next; may be
+                negative; the size of the IO when it is left out
+            lba_align: addresses are multiples of it, in LBAs; one number, or one for each size
+            lba_random: True, False, or per cent of the IOs, 0 to 100
+            read_percentage: 0 to 100; the rest are writes
             op_percentage: {opcode: per cent} instead, adding up to 100; overwritten with what was
                 sent
-            time: seconds, 0: no limit
-            qdepth: commands under way
+            time: seconds, 0 to 3600000; 0: no limit
+            qdepth: commands under way, 1 to min(1024, MQES + 1)
             region_start, region_end: first LBA, and the first one behind; clipped to the namespace
-            iops: the pace, 0: as fast as it goes
-            io_count: IOs, 0: no limit
-            lba_start: where sequential IO begins
-            qprio: queue priority under weighted round robin
+            iops: the pace in IOs a second, 0 to 1e9; 0: as fast as it goes
+            io_count: IOs, 0 to 2**63-1; 0: no limit
+            lba_start: LBA where sequential IO begins; outside of the region: region_start
+            qprio: queue priority under weighted round robin, 0 (urgent) to 3 (low)
             distribution: 100 numbers that add up to 10000: IOs in each hundredth of the region
             ptype, pvalue: data pattern, as of Buffer
-            io_sequence: (time_us, opcode, slba, nlb) replayed
-            fw_debug: leave the queue as it is after the first error
-            output_io_per_second: an empty list, gets the IOs of each second
-            output_percentile_latency: {percentile: None}, gets microseconds
-            output_cmdlog_list: a list of length n, gets the last n commands (slba, nlb, opcode)
+            io_sequence: [(time_us, opcode, slba, nlb), ...] replayed; times in microseconds from
+                the start, not falling
+            fw_debug: stop dead at the first error, and leave the queue on the device as it is
+            output_io_per_second: an empty list, gets the IOs sent in each second
+            output_percentile_latency: {percentile: None}, 0 to 100 both inclusive, gets
+                microseconds
+            output_cmdlog_list: a list of length n, gets the last n commands (slba, nlb, opcode),
+                oldest first
+
+        ArgumentError when a value is outside of its bounds or nothing would end the worker. Sizes
+        larger than MDTS are told by close(): `error` is -2.
 
         Fixed size, sequential, and neither time nor io_count: one pass over the region. The first
         command error stops the worker; a warning says what it was.

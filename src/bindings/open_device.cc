@@ -166,6 +166,7 @@ std::shared_ptr<OpenNamespace> OpenController::open_namespace(uint32_t nsid, uin
   auto& known = namespaces_[nsid];
   if (auto ns = known.lock()) {
     refresh(*ns);
+    if (ns->lba_count == 0) throw_python("NamespaceCreationError", inactive_text(nsid));
     return ns;
   }
   auto ns = std::make_shared<OpenNamespace>();

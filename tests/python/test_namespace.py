@@ -232,3 +232,13 @@ def test_two_objects_of_one_namespace_agree(nvme0, nvme0n1, qpair, verify):
     nvme0n1.write(qpair, buf, 0).waitdone()
     other.write(qpair, buf, 0).waitdone()
     nvme0n1.read(qpair, buf, 0).waitdone()
+
+
+def test_a_deleted_namespace_is_not_there_though_an_object_of_it_is():
+    nvme0 = d.Controller(d.Ssd(capacity="2GiB", namespaces=2, latency=0))
+    nvme0n2 = d.Namespace(nvme0, 2)
+    nvme0.send_cmd(0x0D, nsid=2, cdw10=1).waitdone()  # Namespace Management: delete
+    with pytest.raises(d.NamespaceCreationError, match="not active"):
+        d.Namespace(nvme0, 2)
+    nvme0n2.close()
+    nvme0.close()

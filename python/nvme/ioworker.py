@@ -4,6 +4,8 @@
 
 from __future__ import annotations
 
+import inspect
+import logging
 import math
 import sys
 import warnings
@@ -13,15 +15,20 @@ from numbers import Real
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from nvme import _core
+from nvme import _core, live_line
 from nvme.arguments import integer, is_integer
 from nvme.errors import ArgumentError, ArgumentTypeError
+from nvme.histogram import Histogram
 
 if TYPE_CHECKING:
     from nvme.namespace import Namespace
 
 
 _INIT_FAIL = -1
+# A longer argument is given by its name in the line that replays a run.
+_LONGEST_ARGUMENT = 500
+
+_log = logging.getLogger("nvme")
 
 
 class DotDict(dict[str, Any]):
@@ -52,6 +59,42 @@ class DotDict(dict[str, Any]):
         del self[name]
 
 
+class Result(DotDict):
+    """The result of an IOWorker: a DotDict with more figures as attributes that are no keys.
+
+    `latency`, a Histogram of all IOs; `latency_by_opcode`, {opcode: Histogram};
+    `sent_by_opcode`, {opcode: count}; `poll_gap`, a Histogram of the time from one look at the
+    completion queue to the next while IOs were under way: that much of a latency may be the host's
+    own (on the embedded SSD, whose work is done in the doorbell, that work is part of it).
+    `per_second`, IOs sent in each second; `detail`, a sentence about the error; `replay`, the line
+    that repeats the run.
+
+    >>> import nvme as d
+    >>> nvme0 = d.Controller("sim")
+    >>> r = d.Namespace(nvme0).ioworker(op_percentage={2: 75, 1: 25}, io_count=100).start().close()
+    >>> r.sent_by_opcode, r.latency_by_opcode[1].count
+    ({2: 75, 1: 25}, 25)
+    >>> r.latency_max_us == int(r.latency.max_us), "latency" in r
+    (True, False)
+    >>> nvme0.close()
+    """
+
+    latency: Histogram
+    latency_by_opcode: dict[int, Histogram]
+    sent_by_opcode: dict[int, int]
+    poll_gap: Histogram
+    per_second: list[int]
+    detail: str
+    replay: str
+
+    def __init__(self, values: Mapping[str, Any], **attributes: Any) -> None:
+        super().__init__(values)
+        self.__dict__.update(attributes)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DotDict, (dict(self),)  # a copy elsewhere has the figures of the contract
+
+
 class IOWorker(_core.IOWorker):
     """A workload with a queue pair and a native thread of its own; made by Namespace.ioworker().
 
@@ -70,6 +113,8 @@ class IOWorker(_core.IOWorker):
 
     def __init__(self, namespace: Namespace, **arguments: Any) -> None:
         outputs = {name: arguments.pop(name) for name in tuple(arguments) if name[:7] == "output_"}
+        self._nsid = namespace.nsid
+        self._arguments = dict(arguments)
         self._per_second_output = _output("output_io_per_second", outputs, list)
         self._percentile_latency = _output("output_percentile_latency", outputs, dict)
         for percent in self._percentile_latency or ():
@@ -79,7 +124,9 @@ class IOWorker(_core.IOWorker):
                 )
         self._cmdlog_list = _output("output_cmdlog_list", outputs, list)
         self._op_percentage: dict[int, int] | None = arguments["op_percentage"]
-        self._result: DotDict | None = None
+        if isinstance(self._op_percentage, dict):
+            self._arguments["op_percentage"] = dict(self._op_percentage)  # will be overwritten
+        self._result: Result | None = None
         sizes = _sizes(arguments.pop("io_size"))
         super().__init__(
             namespace,
@@ -115,9 +162,54 @@ class IOWorker(_core.IOWorker):
         >>> nvme0.close()
         """
         _core.ioworker_launch(self)
+        live_line.watch(self)
         return self
 
-    def close(self) -> DotDict:
+    def progress(self) -> DotDict:
+        """The figures so far, a few milliseconds old; the last ones when it is over.
+
+        Keys, and attributes: `running`, `seconds`, `io_count_read`, `io_count_nonread`,
+        `io_count_write`, `outstanding` (IOs under way), `iops` (sent in the last full second, in
+        the first one so far), `iops_average`, `latency_min_us`, `latency_average_us`,
+        `latency_max_us`, `poll_gap_max_us`. Costs the worker nothing; any thread may ask.
+
+        >>> import nvme as d, time
+        >>> nvme0 = d.Controller("sim")
+        >>> worker = d.Namespace(nvme0).ioworker(io_size=8, time=60).start()
+        >>> while worker.progress().io_count_read < 1000:
+        ...     time.sleep(0.001)
+        >>> worker.stop()
+        >>> r = worker.close()
+        >>> worker.progress().io_count_read == r.io_count_read
+        True
+        >>> nvme0.close()
+        """
+        return DotDict(_core.ioworker_progress(self))
+
+    @property
+    def replay(self) -> str:
+        """The line that repeats this worker: the same commands in the same order.
+
+        >>> import nvme as d
+        >>> nvme0 = d.Controller("sim")
+        >>> nvme0n1 = d.Namespace(nvme0)
+        >>> d.srand(7)
+        >>> worker = nvme0n1.ioworker(io_size=8, io_count=100)
+        >>> worker.replay
+        'd.srand(0x7); nvme0n1.ioworker(io_count=100).start().close()'
+        >>> nvme0.close()
+        """
+        from nvme.namespace import Namespace
+
+        given = ", ".join(
+            f"{name}={_shown(name, self._arguments[name])}"
+            for name, parameter in inspect.signature(Namespace.ioworker).parameters.items()
+            if name in self._arguments and not _is(self._arguments[name], parameter.default)
+        )
+        seed = _core.ioworker_seed(self)
+        return f"d.srand({seed:#x}); nvme0n{self._nsid}.ioworker({given}).start().close()"
+
+    def close(self) -> Result:
         """Wait for the end, delete the queue, fill the outputs, and return the result.
 
         A worker that failed is reported by warnings, and by `error` of the result. Ctrl-C ends it.
@@ -137,9 +229,23 @@ class IOWorker(_core.IOWorker):
         """
         if self._result is not None:
             return self._result
-        result = DotDict(_core.ioworker_wait_result(self))
+        try:
+            values = _core.ioworker_wait_result(self)
+        finally:
+            live_line.forget(self)
+        opcodes = _core.ioworker_opcodes(self)
+        result = Result(
+            values,
+            latency=Histogram(_core.ioworker_latency(self)),
+            latency_by_opcode={opcode: Histogram(latency) for opcode, _, latency in opcodes},
+            sent_by_opcode={opcode: sent for opcode, sent, _ in opcodes},
+            poll_gap=Histogram(_core.ioworker_poll_gap(self)),
+            per_second=_core.ioworker_io_per_second(self),
+            detail=_core.ioworker_failure(self)[2],
+            replay=self.replay,
+        )
         if self._per_second_output is not None:
-            self._per_second_output[:] = _core.ioworker_io_per_second(self)
+            self._per_second_output[:] = result.per_second
             result["iops_consistency"] = _core.ioworker_iops_consistency(self)
         if self._percentile_latency is not None:
             for percent in self._percentile_latency:
@@ -185,6 +291,7 @@ class IOWorker(_core.IOWorker):
                 stacklevel=level,
             )
         if error != 0:
+            _log.error("to replay the IOWorker: %s", self.replay)
             reason = f": {detail}" if error == _INIT_FAIL and detail else ""
             warnings.warn(
                 f"ioworker host ERROR {error}: {text}{reason}", UserWarning, stacklevel=level
@@ -198,6 +305,17 @@ def _script_level() -> int:
         frame = frame.f_back
         level += 1
     return level
+
+
+def _is(value: Any, default: Any) -> bool:
+    return type(value) is type(default) and bool(value == default)
+
+
+def _shown(name: str, value: Any) -> str:
+    if hasattr(value, "tolist"):
+        value = value.tolist()  # numpy's texts are no Python
+    shown = repr(value)
+    return shown if len(shown) <= _LONGEST_ARGUMENT else name
 
 
 def _output(name: str, outputs: dict[str, Any], kind: type) -> Any:

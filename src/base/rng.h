@@ -18,6 +18,15 @@ class Rng {
     }
   }
 
+  // The seed whose first next() is `value`: seeding and drawing once are both one to one.
+  static constexpr uint64_t seed_of_first(uint64_t value) {
+    // Backwards through next() (9 and 5 have inverses modulo 2^64) and splitmix64's second output.
+    uint64_t z = rotate(value * 0x8E38'E38E'38E3'8E39ULL, 64 - 7) * 0xCCCC'CCCC'CCCC'CCCDULL;
+    z = unshift(z, 31) * 0x3196'42B2'D24D'8EC3ULL;
+    z = unshift(z, 27) * 0x96DE'1B17'3F11'9089ULL;
+    return unshift(z, 30) - 2 * 0x9E37'79B9'7F4A'7C15ULL;
+  }
+
   uint64_t next() noexcept {
     const uint64_t result = rotate(state_[1] * 5, 7) * 9;
     const uint64_t t = state_[1] << 17;
@@ -42,6 +51,12 @@ class Rng {
  private:
   __extension__ typedef unsigned __int128 Wide;
 
+  // Undoes x ^ (x >> k).
+  static constexpr uint64_t unshift(uint64_t x, int k) {
+    uint64_t value = x;
+    for (int shift = k; shift < 64; shift += k) value = x ^ (value >> k);
+    return value;
+  }
   static constexpr uint64_t rotate(uint64_t x, int k) { return (x << k) | (x >> (64 - k)); }
   uint64_t state_[4];
 };

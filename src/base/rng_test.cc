@@ -37,6 +37,14 @@ TEST(Rng, BelowIsUniformAndInRange) {
   for (const int n : seen) EXPECT_NEAR(n, 10'000, 500);
 }
 
+TEST(Rng, TheSeedOfAFirstNumber) {
+  Rng rng(3);
+  for (int i = 0; i < 1000; ++i) {
+    const uint64_t value = rng.next();
+    ASSERT_EQ(Rng(Rng::seed_of_first(value)).next(), value);
+  }
+}
+
 TEST(Rng, PercentAtItsEnds) {
   Rng rng(1);
   for (int i = 0; i < 1000; ++i) {

@@ -11,6 +11,7 @@ void bind_controller(nanobind::module_& m);
 void bind_qpair(nanobind::module_& m);
 void bind_namespace(nanobind::module_& m);
 void bind_ioworker(nanobind::module_& m);
+void bind_latency_histogram(nanobind::module_& m);
 void bind_ssd(nanobind::module_& m);
 
 }  // namespace pynvme::bindings

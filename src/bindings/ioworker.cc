@@ -15,11 +15,13 @@
 #include <nanobind/stl/tuple.h>
 #include <nanobind/stl/vector.h>
 
+#include "base/rng.h"
 #include "bindings/bind.h"
 #include "bindings/buffer.h"
 #include "bindings/command.h"
 #include "bindings/errors.h"
 #include "bindings/int_arg.h"
+#include "bindings/latency_histogram.h"
 #include "bindings/namespace.h"
 #include "ioworker/runner.h"
 
@@ -38,7 +40,9 @@ class IOWorker final : public DeviceUser {
       : DeviceUser(ns.session()),
         open_(ns.shared_controller()),
         runner_(std::make_unique<ioworker::Runner>(open_->shared_driver(), std::move(workload),
-                                                   target_of(ns), random_u64())) {
+                                                   target_of(ns), random_u64())),
+        live_(runner_->live()),
+        seed_(base::Rng::seed_of_first(runner_->seed())) {
     open_->add(this);
   }
   ~IOWorker() override { end_use(); }
@@ -56,6 +60,10 @@ class IOWorker final : public DeviceUser {
   void stop() {
     if (runner_ != nullptr) runner_->stop();
   }
+
+  ioworker::LiveFigures live() const { return live_->read(); }
+  // After srand() with it, the first IOWorker of the same arguments sends the same commands.
+  uint64_t seed() const { return seed_; }
 
   // Ctrl-C stops the worker, and its queue is gone when KeyboardInterrupt is raised.
   const ioworker::Result& close() {
@@ -110,6 +118,8 @@ class IOWorker final : public DeviceUser {
 
   std::shared_ptr<OpenController> open_;
   std::unique_ptr<ioworker::Runner> runner_;
+  std::shared_ptr<const ioworker::Live> live_;
+  uint64_t seed_;
   ioworker::Result result_;
   bool started_ = false;
 };
@@ -124,6 +134,29 @@ nb::dict result_of(const ioworker::Result& result) {
   values["latency_average_us"] = result.latency_average_us();
   values["cpu_usage"] = result.cpu_usage;
   values["error"] = static_cast<int>(result.error);
+  return values;
+}
+
+// The figures of a worker, finished or at work. Touches nothing that close() may be deleting.
+nb::dict progress_of(const IOWorker& worker) {
+  const ioworker::LiveFigures live = worker.live();
+  const uint64_t count = live.io_count_read + live.io_count_nonread;
+  const double seconds = static_cast<double>(live.elapsed_ns) / 1e9;
+  const auto per = [](double value, double divisor) { return divisor > 0 ? value / divisor : 0.0; };
+  nb::dict values;
+  values["running"] = live.running != 0;
+  values["seconds"] = seconds;
+  values["io_count_read"] = live.io_count_read;
+  values["io_count_nonread"] = live.io_count_nonread;
+  values["io_count_write"] = live.io_count_write;
+  values["outstanding"] = live.outstanding;
+  values["iops"] = live.last_second;
+  values["iops_average"] = per(static_cast<double>(count), seconds);
+  values["latency_min_us"] = static_cast<double>(live.latency_min_ns) / 1000;
+  values["latency_average_us"] =
+      per(static_cast<double>(live.latency_sum_ns), static_cast<double>(count)) / 1000;
+  values["latency_max_us"] = static_cast<double>(live.latency_max_ns) / 1000;
+  values["poll_gap_max_us"] = static_cast<double>(live.poll_gap_max_ns) / 1000;
   return values;
 }
 
@@ -213,6 +246,19 @@ False
         [](IOWorker& self, double percent) { return self.close().latency_percentile_us(percent); });
   m.def("ioworker_latency_distribution",
         [](IOWorker& self) { return self.close().latency_distribution_us(); });
+  m.def("ioworker_progress", progress_of);
+  m.def("ioworker_seed", &IOWorker::seed);
+  m.def("ioworker_latency",
+        [](IOWorker& self) { return LatencyHistogram(self.close().latency_ns); });
+  m.def("ioworker_poll_gap",
+        [](IOWorker& self) { return LatencyHistogram(self.close().poll_gap_ns); });
+  m.def("ioworker_opcodes", [](IOWorker& self) {
+    std::vector<std::tuple<uint8_t, uint64_t, LatencyHistogram>> opcodes;
+    for (const auto& figures : self.close().opcodes) {
+      opcodes.emplace_back(figures.opcode, figures.sent, LatencyHistogram(figures.latency_ns));
+    }
+    return opcodes;
+  });
   m.def("ioworker_opcode_count", [](IOWorker& self, const IntArg& opcode) {
     return self.close().opcode_counts[opcode.u8("opcode")];
   });

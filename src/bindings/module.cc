@@ -25,6 +25,7 @@ NB_MODULE(_core, m) {
   bind_controller(m);
   bind_qpair(m);
   bind_namespace(m);
+  bind_latency_histogram(m);
   bind_ioworker(m);
   bind_ssd(m);
 

@@ -13,6 +13,7 @@
 namespace pynvme::ioworker {
 
 struct LiveFigures {
+  uint64_t running = 0;  // or 1
   uint64_t elapsed_ns = 0;
   uint64_t io_count_read = 0;
   uint64_t io_count_nonread = 0;

@@ -162,8 +162,11 @@ void Runner::start() {
   options.interrupts = false;
   try {
     queue_ = driver::IoQueuePair::create(controller_, options);
-    worker_ = std::make_unique<Worker>(queue_->pair(), workload_, target_, seed_);
+    worker_ = std::make_unique<Worker>(queue_->pair(), workload_, target_, seed_, live_);
     over_ = false;
+    LiveFigures figures;
+    figures.running = 1;
+    live_->publish(figures);
     thread_ = std::thread([this] { run(); });
     return;  // from here on the result is the thread's
   } catch (const driver::Error& error) {
@@ -174,6 +177,7 @@ void Runner::start() {
     result_.detail = error.what();
   } catch (const std::system_error& error) {
     over_ = true;
+    live_->publish({});
     result_.error = HostError::kInitFail;
     result_.detail = std::string("no thread for the ioworker: ") + error.what();
   }

@@ -41,6 +41,9 @@ class Runner {
   void stop();
   // Waits for the end, at most so long; true when the worker is over (or was never started).
   bool wait(uint32_t milliseconds);
+  // The figures so far, to be read by any thread at any time; they outlive the Runner.
+  const std::shared_ptr<const Live>& live() const { return live_reader_; }
+  uint64_t seed() const { return seed_; }
   // Waits for the end without limit, deletes the queue, and returns the result. After an error with
   // fw_debug the queue stays on the device until the Runner goes.
   const Result& close();
@@ -53,6 +56,8 @@ class Runner {
   Workload workload_;
   Target target_;
   uint64_t seed_;
+  std::shared_ptr<Live> live_ = std::make_shared<Live>();
+  std::shared_ptr<const Live> live_reader_ = live_;
   std::shared_ptr<driver::IoQueuePair> queue_;
   std::unique_ptr<Worker> worker_;
   std::thread thread_;

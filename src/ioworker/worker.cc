@@ -120,6 +120,7 @@ void Worker::count_paced() noexcept {
 
 void Worker::publish() noexcept {
   LiveFigures figures;
+  figures.running = state_ == State::kDone ? 0 : 1;
   figures.elapsed_ns = now_ns_ - start_ns_;
   figures.latency_min_ns = UINT64_MAX;
   for (const OpcodeFigures& opcode : result_.opcodes) {
@@ -136,7 +137,7 @@ void Worker::publish() noexcept {
   const std::vector<uint64_t>& seconds = result_.io_per_second;
   figures.last_second = seconds.size() > 1 ? seconds[seconds.size() - 2] : seconds.back();
   figures.poll_gap_max_ns = result_.poll_gap_ns.max();
-  live_.publish(figures);
+  live_->publish(figures);
 }
 
 bool Worker::is_due() const noexcept {

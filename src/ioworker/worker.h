@@ -43,7 +43,8 @@ class Worker {
 
   // The workload is valid for the target's limits. Allocates the buffers; throws
   // std::bad_alloc-derived.
-  Worker(driver::QueuePair& pair, const Workload& workload, const Target& target, uint64_t seed);
+  Worker(driver::QueuePair& pair, const Workload& workload, const Target& target, uint64_t seed,
+         std::shared_ptr<Live> live = std::make_shared<Live>());
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
 
@@ -57,7 +58,7 @@ class Worker {
   uint64_t idle_until_ns() const;
 
   // The figures so far, a few milliseconds old. Any thread.
-  LiveFigures live() const { return live_.read(); }
+  LiveFigures live() const { return live_->read(); }
   // Before kDone: of the worker's thread only, and not summed up yet.
   const Result& result() const { return result_; }
   // Commands that the device has not completed, not even late: its memory is still the device's.
@@ -134,7 +135,7 @@ class Worker {
   Result result_;
   size_t last_command_ = 0;
   verify::Mismatch mismatch_;
-  Live live_;
+  std::shared_ptr<Live> live_;
   // The second that a paced command counts for.
   size_t paced_second_ = 0;
   uint64_t paced_second_end_ns_ = 0;

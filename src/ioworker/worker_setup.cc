@@ -30,7 +30,8 @@ bool mix_has(const Workload& w, uint8_t opcode) {
 
 }  // namespace
 
-Worker::Worker(driver::QueuePair& pair, const Workload& w, const Target& target, uint64_t seed)
+Worker::Worker(driver::QueuePair& pair, const Workload& w, const Target& target, uint64_t seed,
+               std::shared_ptr<Live> live)
     : pair_(pair),
       sequence_(w, target.limits, seed),
       integrity_(target.integrity.get()),
@@ -43,6 +44,7 @@ Worker::Worker(driver::QueuePair& pair, const Workload& w, const Target& target,
       traced_(!w.io_sequence.empty()),
       timed_(traced_ || w.iops != 0),
       lba_bytes_(target.limits.lba_bytes),
+      live_(std::move(live)),
       duration_ns_(static_cast<uint64_t>(std::llround(w.time_s * 1e9))),
       timeout_ns_(target.command_timeout_ns),
       iops_(traced_ ? 0 : static_cast<uint64_t>(w.iops)),

@@ -13,7 +13,7 @@ import psd
 from nvme import _core, plugin, report
 
 # Modules that scripts do not import, with examples all the same.
-INNER = ("callbacks", "errors", "hexdump", "ioworker", "seeding")
+INNER = ("callbacks", "errors", "hexdump", "histogram", "ioworker", "seeding")
 # Special methods that a script writes as operators on registers and bytes. Those of psd's queues
 # and entries are told by their classes.
 OPERATORS = ("__getitem__", "__setitem__")

@@ -287,6 +287,7 @@ namespace aer {
 inline constexpr uint8_t kTypeError = 0;
 inline constexpr uint8_t kTypeSmart = 1;
 inline constexpr uint8_t kTypeNotice = 2;
+inline constexpr uint8_t kTypeImmediate = 3;
 inline constexpr uint8_t kTypeIoCommandSpecific = 6;
 inline constexpr uint8_t kTypeVendor = 7;
 
@@ -308,6 +309,8 @@ inline constexpr uint8_t kNoticeAna = 0x03;
 inline constexpr uint8_t kNoticePredictableLatency = 0x04;
 inline constexpr uint8_t kNoticeLbaStatus = 0x05;
 inline constexpr uint8_t kNoticeEnduranceGroup = 0x06;
+
+inline constexpr uint8_t kImmediateNormalSubsystemShutdown = 0x00;
 
 inline constexpr uint8_t kIoReservationLog = 0x00;
 inline constexpr uint8_t kIoSanitizeCompleted = 0x01;

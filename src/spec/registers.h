@@ -43,9 +43,9 @@ inline constexpr uint32_t kDoorbells = 0x1000;
 
 // "NVMe" in ASCII, written to NSSR to start an NVM Subsystem Reset.
 inline constexpr uint32_t kNssrReset = 0x4E564D65;
-// "Nrml" and "Abrt" in ASCII, written to NSSD to start an NVM Subsystem Shutdown.
+// "Nrml" and "Abpt" in ASCII, written to NSSD to start an NVM Subsystem Shutdown.
 inline constexpr uint32_t kNssdNormal = 0x4E726D6C;
-inline constexpr uint32_t kNssdAbrupt = 0x41627274;
+inline constexpr uint32_t kNssdAbrupt = 0x41627074;
 
 // dstrd is the CAP field: the stride is 4 << dstrd bytes (NVMe over PCIe 1.0 §3.1.2).
 constexpr uint32_t sq_tail_doorbell(uint16_t sqid, uint8_t dstrd) {

@@ -24,15 +24,21 @@ void Device::Impl::register_write(uint32_t offset, uint32_t value,
   if ((asked & Registers::kSubsystemReset) != 0) {
     // The link goes down with it, which takes configuration space along (NVMe Base 2.0 §3.7.1).
     reset_function(PciSpace::Reset::kConventional);
+    registers_.end_subsystem_shutdown();
     registers_.set_subsystem_reset_occurred();
   }
   if ((asked & Registers::kDisable) != 0) reset_controller(false);
   if ((asked & Registers::kEnable) != 0) {
     // After a shutdown it is the enable that begins anew.
     if (registers_.csts().shst() != spec::Shst::kNormal) reset_controller(false);
-    enable();
+    if (!registers_.csts().st()) enable();
   }
   if ((asked & Registers::kShutdown) != 0) start_shutdown();
+  constexpr unsigned kSubsystemShutdown =
+      Registers::kNormalSubsystemShutdown | Registers::kAbruptSubsystemShutdown;
+  if ((asked & kSubsystemShutdown) != 0) {
+    start_subsystem_shutdown((asked & Registers::kNormalSubsystemShutdown) != 0);
+  }
   settle();
   update_running(lock);
 }
@@ -53,6 +59,7 @@ void Device::plug(HostPort& host) {
 void Device::unplug() {
   const std::lock_guard lock(impl_->control_);
   impl_->reset_function(PciSpace::Reset::kConventional);
+  impl_->registers_.end_subsystem_shutdown();
   const Queues::AllLocked all(impl_->queues_);
   impl_->host_ = nullptr;
   impl_->interrupts_.plug(nullptr);

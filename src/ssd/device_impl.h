@@ -98,6 +98,7 @@ struct Device::Impl {
   void register_write(uint32_t offset, uint32_t value, std::unique_lock<std::mutex>& lock);
   void enable();
   void start_shutdown();
+  void start_subsystem_shutdown(bool normal);
   void settle();
   void update_running(std::unique_lock<std::mutex>& lock);
   bool may_run() const;

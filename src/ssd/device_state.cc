@@ -166,6 +166,17 @@ void Device::Impl::start_shutdown() {
   shutdown_at_ns_ = timing_.due_ns(Work::kFlush, 0, 0, false, unflushed, now());
 }
 
+// NVMe Base 2.0 §3.6.3: the hosts are told before the controllers stop.
+void Device::Impl::start_subsystem_shutdown(bool normal) {
+  if (normal && (features_.current.async_events &
+                 spec::AsyncEventConfigFeature::kNormalSubsystemShutdown) != 0) {
+    events_.raise(spec::aer::kTypeImmediate, spec::aer::kImmediateNormalSubsystemShutdown, 0);
+    events_.deliver();
+  }
+  registers_.begin_subsystem_shutdown();
+  start_shutdown();
+}
+
 // Ready and shut down when it is time.
 void Device::Impl::settle() {
   if (ready_at_ns_ == kNever && shutdown_at_ns_ == kNever) return;

@@ -124,6 +124,19 @@ def test_events_wait_for_a_request(connect):
     )
 
 
+def test_subsystem_shutdown_is_told_immediately(connect):
+    nvme0 = connect(version="2.0")
+    dut = Listener(nvme0)
+    dut.nvme0.setfeatures(EVENT_CONFIG, cdw11=1 << 15).waitdone()
+    nvme0[0x64] = 0x4E726D6C  # NSSD: "Nrml"
+    nvme0.waitdone(0)
+    assert dut.events == [0x000003]
+    assert nvme0[0x1C] >> 2 & 0x13 == 0x12  # CSTS: shut down, and of the subsystem
+    d.Subsystem(nvme0).reset()
+    nvme0.reset()
+    assert dut.heard() == [0x000003], "and nothing more"
+
+
 def test_a_reset_forgets_them(dut):
     dut.doorbell(10, 1)
     dut.nvme0.reset()

@@ -20,7 +20,8 @@ constexpr uint8_t kWorkloadHintLast = 2;  // §8.15.3; 3 to 7 are reserved
 // Critical warnings, and of the notices those that Identify's OAES names.
 constexpr uint32_t kAecKept = 0x1F | spec::AsyncEventConfigFeature::kNamespaceAttribute |
                               spec::AsyncEventConfigFeature::kFirmwareActivation |
-                              spec::AsyncEventConfigFeature::kTelemetryLog;
+                              spec::AsyncEventConfigFeature::kTelemetryLog |
+                              spec::AsyncEventConfigFeature::kNormalSubsystemShutdown;
 
 // CDW11 bits that mean something.
 uint32_t meaningful_bits(uint8_t fid) {

@@ -176,6 +176,7 @@ spec::IdentifyController Admin::describe_controller() const {
   c.rtd3e = 2'000'000;  // and to get there
   c.ctratt = spec::kCtrattHostIdentifier128 | spec::kCtrattNonOperationalPermissive;
   c.oaes = spec::kOaesNamespaceAttribute | spec::kOaesFirmwareActivation | spec::kOaesTelemetry;
+  if (config.version >= kVersion2) c.oaes |= spec::kOaesNormalSubsystemShutdown;
   c.cntrltype = spec::kCntrltypeIo;
   c.oacs = spec::kOacsFormat | spec::kOacsFirmware | spec::kOacsDeviceSelfTest |
            spec::kOacsSecurity | spec::kOacsDirectives | spec::kOacsDoorbellBufferConfig |

@@ -63,7 +63,10 @@ void Events::deliver() {
     cqe.sqhd = queues_.sq(0).head_for_completions.load(std::memory_order_relaxed);
     cqe.cid = requests_.front();
     if (!queues_.post_if_room(queues_.cq(0), cqe, clock_.now_ns())) break;
-    masked_by_[event->type] = static_cast<uint8_t>(event->log_page + 1);
+    // An immediate event has no log page to be read.
+    if (event->type != spec::aer::kTypeImmediate) {
+      masked_by_[event->type] = static_cast<uint8_t>(event->log_page + 1);
+    }
     requests_.erase(requests_.begin());
     events_.erase(event);
   }

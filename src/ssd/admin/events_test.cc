@@ -81,6 +81,32 @@ TEST_F(EventsTest, TemperatureThresholdRaisesOneWhenEnabled) {
   EXPECT_EQ(host.get<uint8_t>(page) & 2, 2) << "critical warning";
 }
 
+TEST(Events, ASubsystemShutdownIsToldAtOnceAndEndsWithASubsystemReset) {
+  Config config = TestHost::quick();
+  config.version = 0x0002'0000;
+  TestHost host(config);
+  EXPECT_EQ(host.reg64(0) >> 58 & 1, 1u) << "CAP.NSSS";
+  ASSERT_EQ(host.status(Command::make(0x09).set(10, 0x0B).set(11, 1 << 15)), 0);
+  const uint16_t cid = host.submit(host.admin, Command::make(0x0C));
+  host.set_reg32(0x64, 0x12345678);
+  EXPECT_EQ(host.reg32(0x1C), 1u) << "not the word";
+  host.set_reg32(0x64, 0x4E726D6C);
+  const auto event = host.poll(host.admin);
+  ASSERT_TRUE(event);
+  EXPECT_EQ(event->cid(), cid);
+  EXPECT_EQ(event->cdw0(), 0x000003u) << "immediate";
+  EXPECT_EQ(host.reg32(0x1C), 1u | 2u << 2 | 1u << 6) << "CSTS: shut down, the subsystem";
+  EXPECT_EQ(host.reg32(0x64), 0u);
+  host.disable();
+  host.enable();
+  EXPECT_EQ(host.reg32(0x1C), 2u << 2 | 1u << 6) << "a controller reset does not start it again";
+  host.set_reg32(0x20, 0x4E564D65);
+  host.set_command(0x0406);
+  host.enable();
+  EXPECT_EQ(host.reg32(0x1C), 1u | 1u << 4);
+  EXPECT_EQ(host.status(Command::make(0x0A).set(10, 7)), 0);
+}
+
 TEST_F(EventsTest, FormatTellsThatANamespaceChanged) {
   ASSERT_EQ(enable_events(0x100), 0);
   arm();

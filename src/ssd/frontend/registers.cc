@@ -30,7 +30,7 @@ Registers::Registers(const Config& config)
       crto_(0) {
   // Since 2.0 a controller says how long it needs until it is ready with its media.
   if (config.version >= kVersion2) {
-    cap_ = cap_.with_crms(spec::kCapCrmsWithMedia);
+    cap_ = cap_.with_crms(spec::kCapCrmsWithMedia).with_nsss(true);
     crto_ = config.timeout_500ms & 0xFFFF;
   }
 }
@@ -80,6 +80,10 @@ unsigned Registers::write(uint32_t offset, uint32_t value) {
       return 0;
     case reg::kNssr:
       return value == spec::kNssrReset ? kSubsystemReset : 0;
+    case reg::kNssd:
+      if (!cap_.nsss()) return 0;
+      if (value == spec::kNssdNormal) return kNormalSubsystemShutdown;
+      return value == spec::kNssdAbrupt ? kAbruptSubsystemShutdown : 0;
     case reg::kAqa:
       // The admin queue's registers are looked at when EN goes from 0 to 1, and not to be moved
       // while it is 1.

@@ -19,6 +19,8 @@ class Registers {
   static constexpr unsigned kSubsystemReset = 1U << 3;
   static constexpr unsigned kMaskSet = 1U << 4;
   static constexpr unsigned kMaskClear = 1U << 5;
+  static constexpr unsigned kNormalSubsystemShutdown = 1U << 6;
+  static constexpr unsigned kAbruptSubsystemShutdown = 1U << 7;
 
   explicit Registers(const Config& config);
 
@@ -29,9 +31,15 @@ class Registers {
 
   // Controller Level Reset: AQA, ASQ and ACQ stay when CC.EN was cleared by the host, and CC keeps
   // what that write held (§3.7.2); every other kind takes them as well.
-  void reset_controller() { csts_ = {csts_.value & spec::kCstsNssro}; }
+  // After an NVM Subsystem Shutdown only an NVM Subsystem Reset starts anew (§3.1.3.6, SHST).
+  void reset_controller() {
+    constexpr uint32_t kShutDown = 1U << 6 | 3U << 2;  // ST, SHST
+    csts_ = {csts_.value & (spec::kCstsNssro | (csts_.st() ? kShutDown : 0))};
+  }
   void reset_all();
   void power_on() { csts_ = {0}; }
+  void begin_subsystem_shutdown() { csts_ = csts_.with_st(true); }
+  void end_subsystem_shutdown() { csts_ = {csts_.value & spec::kCstsNssro}; }
 
   // Whether CC, AQA, ASQ and ACQ are something to start with.
   bool startable() const;

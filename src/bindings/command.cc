@@ -45,7 +45,7 @@ class Busy {
 void CommandContext::on_complete(const driver::Command&, spec::Cqe& cqe) noexcept {
   const bool ok = cqe.ok();
   release_buffer();
-  if (formats && ok) formats->fetch_add(1, std::memory_order_relaxed);
+  if (changes && ok) changes->note(change);
   if (!tracked) return;
   mismatch = tracked->end(ok);
   if (!mismatch) return;

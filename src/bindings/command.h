@@ -27,8 +27,9 @@ struct CommandContext : driver::CompletionHook {
   verify::Mismatch mismatch;
   // The buffer of a write that was stamped: not to be stamped again before this one is over.
   std::shared_ptr<BufferMemory> stamped;
-  // Admin commands that may change formats count here when they succeed.
-  std::shared_ptr<std::atomic<uint64_t>> formats;
+  // What an admin command changes is noted here when it succeeds.
+  std::shared_ptr<verify::NamespaceChanges> changes;
+  verify::NamespaceChange change;
 
  private:
   void release_buffer() noexcept;

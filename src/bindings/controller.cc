@@ -20,7 +20,6 @@
 #include "driver/cmdlog_text.h"
 #include "spec/opcode.h"
 #include "spec/registers.h"
-#include "verify/effect.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;  // NOLINT(google-build-using-namespace): argument names
@@ -81,9 +80,9 @@ std::pair<uint32_t, uint16_t> execute_command(Controller& self, const IntArg& op
   command.sqe.cdw11 = cdw11.u32("cdw11");
   command.sqe.cdw14 = cdw14.u32("cdw14");
   command.data = all_data_of(buf);
-  const bool erases = verify::admin_command_erases(command.sqe);
+  const verify::NamespaceChange change = self.change_of(command.sqe);
   const spec::Cqe cqe = execute(self.open(), std::move(command));
-  if (erases && cqe.ok()) self.open().formats().fetch_add(1, std::memory_order_relaxed);
+  if (cqe.ok()) self.open().changes()->note(change);
   return {cqe.cdw0, cqe.status};
 }
 
@@ -149,6 +148,10 @@ void Controller::end_session() noexcept {
   open->close_session(session_);
 }
 
+verify::NamespaceChange Controller::change_of(const spec::Sqe& sqe) {
+  return verify::classify_admin(sqe, driver().identify_data().fna);
+}
+
 void Controller::send(driver::Command command, nb::handle callback) {
   if (command.sqe.opcode == spec::admin::kAsyncEventRequest) {
     if (!callback.is_none()) {
@@ -161,11 +164,14 @@ void Controller::send(driver::Command command, nb::handle callback) {
     driver().admin().send(std::move(command));
     return;
   }
-  const bool erases = verify::admin_command_erases(command.sqe);
-  if (erases || !callback.is_none()) {
+  const verify::NamespaceChange change = change_of(command.sqe);
+  if (change.any || !callback.is_none()) {
     auto context = std::make_shared<CommandContext>();
     context->callback = Callback::make(callback, callbacks_);
-    if (erases) context->formats = open_->shared_formats();
+    if (change.any) {
+      context->changes = open_->changes();
+      context->change = change;
+    }
     command.hook = std::move(context);
   }
   driver().admin().send(std::move(command));

@@ -36,6 +36,7 @@ class Controller {
   void end_session() noexcept;
 
   // `callback` as a script gave it: None or a callable.
+  verify::NamespaceChange change_of(const spec::Sqe& sqe);
   void send(driver::Command command, nanobind::handle callback);
   uint32_t wait_done(uint32_t expected);
   // For all asynchronous events from now on; None ends that.

@@ -102,6 +102,10 @@ class IOWorker final : public DeviceUser {
  private:
   static ioworker::Target target_of(Namespace& ns) {
     const OpenNamespace& state = ns.state();
+    if (state.lba_count == 0) {
+      throw_argument_error(ns.controller().inactive_text(state.nsid) +
+                           " No IOWorker can run on it.");
+    }
     auto& driver = ns.controller().driver();
     ioworker::Target target;
     target.nsid = state.nsid;

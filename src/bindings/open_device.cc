@@ -112,7 +112,7 @@ OpenController::OpenController(std::shared_ptr<OpenDevice> device,
                                std::shared_ptr<driver::Controller> driver)
     : device_(std::move(device)),
       driver_(std::move(driver)),
-      formats_(std::make_shared<std::atomic<uint64_t>>(0)) {}
+      changes_(std::make_shared<verify::NamespaceChanges>()) {}
 
 OpenController::~OpenController() { close(); }
 
@@ -173,12 +173,8 @@ std::shared_ptr<OpenNamespace> OpenController::open_namespace(uint32_t nsid, uin
   ns->nsid = nsid;
   read_format(*ns);
   if (ns->lba_count == 0) throw_python("NamespaceCreationError", inactive_text(nsid));
-  try {
-    ns->integrity = std::make_shared<verify::Integrity>(ns->lba_count, ns->lba_bytes, nlba_verify);
-  } catch (const std::runtime_error& error) {
-    base::log(base::LogLevel::kWarning, "%s namespace %u: data cannot be verified: %s",
-              device_->address().c_str(), nsid, error.what());
-  }
+  ns->nlba_verify = nlba_verify;
+  follow(*ns);
   known = ns;
   return ns;
 }
@@ -205,7 +201,8 @@ std::string OpenController::inactive_text(uint32_t nsid) {
 }
 
 void OpenController::read_format(OpenNamespace& ns) {
-  const uint64_t formats = formats_->load(std::memory_order_relaxed);
+  const uint64_t changes = changes_->count();
+  const uint64_t erasures = changes_->erasures(ns.nsid);
   spec::IdentifyNamespace data{};
   {
     ++admin_busy;
@@ -218,12 +215,47 @@ void OpenController::read_format(OpenNamespace& ns) {
     }
     --admin_busy;
   }
-  const spec::LbaFormat& format = data.lbaf[data.format_index()];
+  const bool erased = std::exchange(ns.erasures_seen, erasures) != erasures;
+  ns.changes_seen = changes;
   ns.lba_count = data.nsze;
-  ns.lba_bytes = format.lbads == 0 ? 512 : 1U << format.lbads;
-  ns.transfer_bytes = ns.lba_bytes + (data.extended_lba() ? format.ms : 0U);
-  ns.formats_seen = formats;
-  if (ns.integrity) ns.integrity->reformat(ns.lba_count, ns.lba_bytes);
+  if (data.nsze != 0 || ns.lba_bytes == 0) {
+    const spec::LbaFormat& format = data.lbaf[data.format_index()];
+    ns.lba_bytes = format.lbads == 0 ? 512 : 1U << format.lbads;
+    ns.transfer_bytes = ns.lba_bytes + (data.extended_lba() ? format.ms : 0U);
+  }
+  if (!ns.integrity) return;
+  // What is detached keeps its data, and comes back as it was.
+  if (data.nsze == 0) {
+    if (erased) ns.integrity->invalidate_all();
+  } else if (erased || ns.lba_bytes != ns.integrity->lba_bytes() ||
+             ns.lba_count != ns.followed_lbas) {
+    follow_anew(ns);
+  }
+}
+
+// Nothing is known of the data. One that is larger than before, in the place of one that was
+// deleted, needs a larger table; workers that still run keep theirs.
+void OpenController::follow_anew(OpenNamespace& ns) {
+  if (ns.lba_count * ns.lba_bytes <= ns.followed_bytes) {
+    ns.followed_lbas = ns.lba_count;
+    ns.integrity->reformat(ns.lba_count, ns.lba_bytes);
+    return;
+  }
+  const bool checking = ns.integrity->checking();
+  follow(ns);
+  if (ns.integrity) ns.integrity->set_checking(checking);
+}
+
+void OpenController::follow(OpenNamespace& ns) {
+  ns.followed_bytes = ns.lba_count * ns.lba_bytes;
+  ns.followed_lbas = ns.lba_count;
+  ns.integrity = nullptr;
+  try {
+    ns.integrity = std::make_shared<verify::Integrity>(ns.lba_count, ns.lba_bytes, ns.nlba_verify);
+  } catch (const std::runtime_error& error) {
+    base::log(base::LogLevel::kWarning, "%s namespace %u: data cannot be verified: %s",
+              device_->address().c_str(), ns.nsid, error.what());
+  }
 }
 
 void OpenController::move_out(const std::shared_ptr<BufferMemory>& memory) {

@@ -19,6 +19,7 @@
 #include "pcie/function.h"
 #include "spec/command.h"
 #include "verify/integrity.h"
+#include "verify/namespace_changes.h"
 
 namespace pynvme::bindings {
 
@@ -106,7 +107,11 @@ struct OpenNamespace {
   uint32_t lba_bytes = 0;                        // data of one LBA
   uint32_t transfer_bytes = 0;                   // with the metadata of an extended LBA
   std::shared_ptr<verify::Integrity> integrity;  // null: no memory for it
-  uint64_t formats_seen = 0;                     // of OpenController::formats()
+  uint64_t nlba_verify = 0;                      // as the script asked for, 0: all
+  uint64_t followed_bytes = 0;                   // what `integrity` has room for
+  uint64_t followed_lbas = 0;                    // and what it follows now
+  uint64_t changes_seen = 0;                     // of OpenController::changes()
+  uint64_t erasures_seen = 0;
 };
 
 class OpenController {
@@ -135,15 +140,16 @@ class OpenController {
 
   // What is known of the namespace, read from the device when nothing is.
   std::shared_ptr<OpenNamespace> open_namespace(uint32_t nsid, uint64_t nlba_verify);
-  // Reads the format anew when a Format NVM or the like has succeeded since. Nothing is known of
-  // the data then.
+  // Reads the format anew when a Format NVM or the like has succeeded since. lba_count is 0 while
+  // the namespace is not active.
   void refresh(OpenNamespace& ns) {
-    if (ns.formats_seen != formats().load(std::memory_order_relaxed)) [[unlikely]]
+    if (ns.changes_seen != changes_->count()) [[unlikely]]
       read_format(ns);
   }
-  // Counts the commands that may have changed formats. Any thread; outlives the controller.
-  std::atomic<uint64_t>& formats() noexcept { return *formats_; }
-  const std::shared_ptr<std::atomic<uint64_t>>& shared_formats() { return formats_; }
+  // What admin commands did to namespaces. Any thread; outlives the controller.
+  const std::shared_ptr<verify::NamespaceChanges>& changes() const { return changes_; }
+  // "namespace 2 of sim is not active: ..."
+  std::string inactive_text(uint32_t nsid);
   // The content of every namespace is in doubt.
   void forget_data() noexcept;
 
@@ -163,7 +169,8 @@ class OpenController {
 
  private:
   void read_format(OpenNamespace& ns);
-  std::string inactive_text(uint32_t nsid);
+  void follow(OpenNamespace& ns);
+  void follow_anew(OpenNamespace& ns);
 
   std::shared_ptr<OpenDevice> device_;
   std::shared_ptr<driver::Controller> driver_;
@@ -171,7 +178,7 @@ class OpenController {
   uint64_t last_session_ = 0;
   uint32_t sessions_ = 0;
   std::unordered_map<uint32_t, std::weak_ptr<OpenNamespace>> namespaces_;
-  std::shared_ptr<std::atomic<uint64_t>> formats_;
+  std::shared_ptr<verify::NamespaceChanges> changes_;
 };
 
 }  // namespace pynvme::bindings

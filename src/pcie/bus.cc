@@ -4,6 +4,7 @@
 
 #include <map>
 #include <mutex>
+#include <stdexcept>
 #include <utility>
 
 #include "pcie/address.h"
@@ -34,6 +35,10 @@ std::shared_ptr<ssd::Device> Bus::Impl::find(const Address& address) {
       if (device == nullptr) {
         try {
           device = make_embedded_device(address.options);
+        } catch (const std::invalid_argument& error) {
+          // Here the options are a part of the device's name.
+          devices.erase(address.name);
+          throw AddressError(error.what());
         } catch (...) {
           devices.erase(address.name);
           throw;

@@ -39,11 +39,6 @@ Access classify_io(const spec::Sqe& sqe) {
   }
 }
 
-bool admin_command_erases(const spec::Sqe& sqe) {
-  return sqe.opcode == spec::admin::kFormatNvm || sqe.opcode == spec::admin::kSanitize ||
-         sqe.opcode == spec::admin::kNamespaceManagement;
-}
-
 std::vector<LbaRange> dataset_ranges(const spec::Sqe& sqe, const uint8_t* data, size_t bytes) {
   // Range: context attributes in bytes 3:0, length in 7:4, starting LBA in 15:8 (NVM Command
   // Set 1.0 §3.2.3, Figure 38).

@@ -32,10 +32,6 @@ struct Access {
 
 Access classify_io(const spec::Sqe& sqe);
 
-// Admin commands after whose success nothing is known of any LBA: Format NVM, Sanitize, Namespace
-// Management.
-bool admin_command_erases(const spec::Sqe& sqe);
-
 struct LbaRange {
   uint64_t slba;
   uint64_t nlb;

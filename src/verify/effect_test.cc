@@ -80,15 +80,5 @@ TEST(Effect, DatasetRangesAreReadAsTheSpecificationLaysThemOut) {
   EXPECT_EQ(dataset_ranges(sqe, data.data(), 20).size(), 1U);
 }
 
-TEST(Effect, AdminCommandsThatErase) {
-  spec::Sqe sqe{};
-  sqe.opcode = spec::admin::kFormatNvm;
-  EXPECT_TRUE(admin_command_erases(sqe));
-  sqe.opcode = spec::admin::kSanitize;
-  EXPECT_TRUE(admin_command_erases(sqe));
-  sqe.opcode = spec::admin::kIdentify;
-  EXPECT_FALSE(admin_command_erases(sqe));
-}
-
 }  // namespace
 }  // namespace pynvme::verify

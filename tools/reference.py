@@ -150,7 +150,7 @@ def heading(name: str, value: Any) -> str:
 
 
 def class_reference(name: str) -> list[str]:
-    module, class_name, *method = name.split(".")
+    module, class_name, *method = re.split(r"\.(?=[A-Z])|(?<=[a-z])\.(?=[a-z]+$)", name)
     owner = getattr(importlib.import_module(module), class_name)
     if method:
         value = getattr(owner, method[0])

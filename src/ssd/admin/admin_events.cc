@@ -83,8 +83,15 @@ Outcome Admin::get_persistent_events(const spec::Sqe& sqe, uint64_t offset, uint
       return kInvalidField;
   }
   const std::vector<uint8_t>& log = events.context();
-  if (offset > log.size()) return kInvalidField;
-  return to_host(sqe, log.data() + offset, std::min<uint64_t>(bytes, log.size() - offset), bytes);
+  uint16_t status = kInvalidField;
+  if (offset <= log.size()) {
+    status =
+        to_host(sqe, log.data() + offset, std::min<uint64_t>(bytes, log.size() - offset), bytes);
+  }
+  // A command that failed has established nothing.
+  const bool establishes = (spec::log_lsp(sqe.cdw10) & 3) == pel::kEstablishContext;
+  if (status != kSuccess && establishes) events.release();
+  return status;
 }
 
 }  // namespace pynvme::ssd

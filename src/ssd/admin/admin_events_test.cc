@@ -48,6 +48,8 @@ TEST_F(PersistentEventTest, Context) {
   EXPECT_EQ(events(kRead), 0x00C) << "no context";
   EXPECT_EQ(events(3), 0x002);
   EXPECT_EQ(events(kRelease), 0) << "nothing to release";
+  EXPECT_EQ(events(kEstablish, 512, 1 << 20), 0x002) << "beyond its end";
+  EXPECT_EQ(events(kRead), 0x00C) << "nothing was established";
   ASSERT_EQ(events(kEstablish), 0);
   EXPECT_EQ(*host.at(page), 0x0D);
   EXPECT_EQ(host.get<uint16_t>(page + 18), 492) << "header length";
@@ -133,7 +135,7 @@ TEST_F(PersistentEventTest, HostTelemetry) {
   EXPECT_EQ(*host.at(page + 381), 2);
   ASSERT_EQ(log(0x07, 0, 512, 3 * 512), 0);
   EXPECT_EQ(host.get<uint64_t>(page), 1u) << "and now";
-  EXPECT_EQ(log(0x07, 0, 516), 0x002) << "blocks only";
+  EXPECT_EQ(log(0x07, 1, 516), 0x002) << "blocks only";
   EXPECT_EQ(log(0x07, 0, 512, 4), 0x002);
   EXPECT_EQ(log(0x07, 0, 512, 1 << 20), 0x002);
 }

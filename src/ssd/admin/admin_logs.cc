@@ -149,6 +149,13 @@ void Admin::capture_controller_telemetry(uint64_t now_ns) {
 Outcome Admin::get_log_page(const spec::Sqe& sqe, uint64_t now_ns) {
   const uint8_t lid = spec::log_lid(sqe.cdw10);
   const bool telemetry = lid == spec::lid::kTelemetryHost || lid == spec::lid::kTelemetryController;
+  const uint64_t bytes = spec::log_bytes(sqe.cdw10, sqe.cdw11);
+  const uint64_t offset = static_cast<uint64_t>(sqe.cdw13) << 32 | sqe.cdw12;
+  // Telemetry is read by blocks (§5.16.1.8). Checked before anything is captured.
+  if (telemetry && (offset % Telemetry::kBlockBytes != 0 || bytes % Telemetry::kBlockBytes != 0 ||
+                    exceeds_mdts(bytes))) {
+    return kInvalidField;
+  }
   std::vector<uint8_t> page;
   if (lid == spec::lid::kTelemetryHost &&
       (spec::log_lsp(sqe.cdw10) & spec::kTelemetryCreate) != 0) {
@@ -157,12 +164,6 @@ Outcome Admin::get_log_page(const spec::Sqe& sqe, uint64_t now_ns) {
   if (!log_page(lid, now_ns, &page)) return fail_specific(spec::sc::kInvalidLogPage);
   // SMART is kept for the controller, not by namespace (LPA bit 0).
   if (lid == spec::lid::kSmart && sqe.nsid != 0 && sqe.nsid != spec::kNsidBroadcast) {
-    return kInvalidField;
-  }
-  const uint64_t bytes = spec::log_bytes(sqe.cdw10, sqe.cdw11);
-  const uint64_t offset = static_cast<uint64_t>(sqe.cdw13) << 32 | sqe.cdw12;
-  // Telemetry is read by blocks (§5.16.1.8).
-  if (telemetry && (offset % Telemetry::kBlockBytes != 0 || bytes % Telemetry::kBlockBytes != 0)) {
     return kInvalidField;
   }
   if (lid == spec::lid::kPersistentEvent) {

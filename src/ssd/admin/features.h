@@ -93,9 +93,10 @@ class Features {
 
  private:
   std::span<uint8_t> store_;
-  uint64_t timestamp_ms_ = 0;
-  uint64_t timestamp_set_ns_ = 0;
-  uint8_t timestamp_origin_ = spec::Timestamp::kOriginReset;
+  // Atomic: what happens in the background is stamped with it.
+  std::atomic<uint64_t> timestamp_ms_{0};
+  std::atomic<uint64_t> timestamp_set_ns_{0};
+  std::atomic<uint8_t> timestamp_origin_{spec::Timestamp::kOriginReset};
 };
 
 }  // namespace pynvme::ssd

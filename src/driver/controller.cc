@@ -75,9 +75,9 @@ uint32_t Controller::read32(uint32_t offset) {
   // Some registers may hold all ones; CSTS cannot.
   if (value == UINT32_MAX && raw_read32(reg::kCsts) == UINT32_MAX) {
     throw DeviceGone(name() +
-                     " is gone: its registers read all ones. It has lost power, its link, or "
-                     "memory space is switched off; power it on or reset it, then reset() "
-                     "the controller");
+                     " is gone: its registers read all ones. It has lost power or its link, is in "
+                     "D3hot, or memory space is switched off; power it on, bring it to D0 or "
+                     "reset it, then reset() the controller");
   }
   return value;
 }

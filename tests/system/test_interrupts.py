@@ -191,8 +191,8 @@ class TestCoalescing:
 
     def test_by_entries(self, nvme0, nvme0n1, qpair):
         self.coalesce(nvme0, 4, 255)
+        began = time.monotonic()
         for entries in range(1, 5):
-            began = time.monotonic()
             nvme0n1.flush(qpair)
             if entries < 4 and time.monotonic() - began < 0.02:
                 assert not qpair.msix_isset(), entries
@@ -205,8 +205,10 @@ class TestCoalescing:
         nvme0n1.flush(qpair).waitdone()
         assert qpair.msix_isset()
         held = d.Qpair(nvme0, 64, iv=2)
+        began = time.monotonic()
         nvme0n1.flush(held).waitdone()
-        assert not held.msix_isset()
+        isset = held.msix_isset()
+        assert not isset or time.monotonic() - began > 0.025
 
     def test_never_for_admin_commands(self, nvme0):
         self.coalesce(nvme0, 256, 255)

@@ -31,6 +31,17 @@ def report(pytestconfig, pciaddr):
     logging.info("report: %s", path)
 
 
+@pytest.fixture(autouse=True)
+def failure_in_report(request, report):
+    """A test that fails is a step of the report, too."""
+    yield
+    result = getattr(request.node, "rep_call", None)
+    if result is not None and result.failed:
+        reason = getattr(getattr(result.longrepr, "reprcrash", None), "message", "failed")
+        name = request.node.name.removeprefix("test_").replace("_", " ")
+        report.add_step(name, reason.splitlines()[0], passed=False)
+
+
 def celsius(smart_log):
     """Composite Temperature of the SMART log: bytes 1 and 2, in kelvin."""
     return smart_log.data(2, 1) - 273

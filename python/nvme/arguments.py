@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
+from numbers import Real
 from typing import Any
 
 from nvme.errors import ArgumentError, ArgumentTypeError
@@ -32,6 +34,17 @@ def integer(name: str, value: Any, low: int, high: int) -> int:
     if not low <= number <= high:
         raise ArgumentError(f"{name} = {number} is not in {low}..{high}")
     return number
+
+
+def seconds(name: str, value: Any) -> float:
+    """`value` as a number of seconds from 0 on."""
+    if not isinstance(value, Real):
+        raise ArgumentTypeError(
+            f"{name} must be a number of seconds, not {type(value).__name__} ({_shown(value)})"
+        )
+    if not 0 <= float(value) < math.inf:
+        raise ArgumentError(f"{name} = {value!r} is no number of seconds from 0 on")
+    return float(value)
 
 
 def explain(function: Any, arguments: list[Any], keywords: dict[str, Any], otherwise: str) -> str:

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import math
 import sys
 import warnings
 from collections import Counter
@@ -16,7 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from nvme import _core, live_line
-from nvme.arguments import integer, is_integer
+from nvme.arguments import integer, is_integer, seconds
 from nvme.errors import ArgumentError, ArgumentTypeError
 from nvme.histogram import Histogram
 
@@ -136,7 +135,7 @@ class IOWorker(_core.IOWorker):
             op_percentage=_opcodes(arguments.pop("op_percentage")),
             distribution=_integers("distribution", arguments.pop("distribution")),
             io_sequence=_sequence(arguments.pop("io_sequence")),
-            time=_seconds(arguments.pop("time")),
+            time=seconds("time", arguments.pop("time")),
             fw_debug=bool(arguments.pop("fw_debug")),
             cmdlog_count=0 if self._cmdlog_list is None else len(self._cmdlog_list),
             lba_step=_optional_integer("lba_step", arguments.pop("lba_step")),
@@ -376,14 +375,6 @@ def _opcodes(op_percentage: Any) -> list[tuple[int, int]]:
             raise ArgumentError(f"op_percentage: opcode {opcode!r} is not in 0..255")
         mix.append((int(opcode), _integer("op_percentage", percent)))
     return mix
-
-
-def _seconds(value: Any) -> float:
-    if not isinstance(value, Real):
-        raise ArgumentTypeError(f"time must be a number of seconds, not {type(value).__name__}")
-    if not math.isfinite(value) or value < 0:
-        raise ArgumentError(f"time = {value!r} is no number of seconds from 0 on")
-    return float(value)
 
 
 _IO = (("time_us", 64), ("opcode", 8), ("slba", 64), ("nlb", 32))

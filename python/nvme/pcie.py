@@ -61,6 +61,8 @@ class Pcie(_core.Pcie):
         if rst_fn is None:
             _core.pcie_hot_reset(self)
             return
+        if not callable(rst_fn):
+            raise ArgumentError(f"rst_fn must be callable or None, not {rst_fn!r}")
         saved = _core.pcie_config_save(self)
         rst_fn()
         _core.pcie_config_restore(self, saved)

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import random
 import time
@@ -27,6 +28,18 @@ _log = logging.getLogger("nvme.plugin")
 AerCallback = Callable[..., object]
 
 
+def _seed_number(text: str) -> int:
+    try:
+        seed = int(text, 0)
+    except ValueError:
+        seed = -1
+    if not 0 <= seed < 2**64:
+        raise argparse.ArgumentTypeError(
+            f"a seed is a number from 0 to 0xffffffffffffffff, not {text!r}"
+        )
+    return seed
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("nvme", "pynvme: tests of NVMe devices")
     group.addoption(
@@ -41,7 +54,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     options: dict[str, dict[str, Any]] = {
         "--seed": {
             "dest": "nvme_seed",
-            "type": lambda text: int(text, 0),
+            "type": _seed_number,
             "metavar": "N",
             "help": "seed of every random choice of each test that uses a device (default: a fresh "
             "one for each test; it is in the log)",

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 from nvme import _core
+from nvme.arguments import seconds
 from nvme.controller import Controller
 from nvme.errors import ArgumentError
 
@@ -39,6 +40,9 @@ class Subsystem:
     ) -> None:
         if not isinstance(nvme, _core.Controller):
             raise ArgumentError(f"nvme must be a Controller, not {type(nvme).__name__}")
+        for name, callback in (("poweron_cb", poweron_cb), ("poweroff_cb", poweroff_cb)):
+            if callback is not None and not callable(callback):
+                raise ArgumentError(f"{name} must be callable or None, not {callback!r}")
         self._nvme = nvme
         self._poweron_cb = poweron_cb
         self._poweroff_cb = poweroff_cb
@@ -88,8 +92,9 @@ class Subsystem:
         >>> nvme0.reset()
         >>> nvme0.close()
         """
+        delay = seconds("sec", sec)
         self.poweroff()
-        time.sleep(sec)
+        time.sleep(delay)
         self.poweron()
 
     def shutdown_notify(self, abrupt: bool = False) -> None:

@@ -147,3 +147,20 @@ def test_ssd_keys_and_addresses():
         d.Ssd(colour="red")
     with pytest.raises(AssertionError, match="comma"):
         d.Ssd(model="a,b")
+
+
+def test_wrong_arguments_do_nothing_to_the_device(nvme0, pcie, subsystem):
+    for call, text in [
+        (lambda: pcie.reset(5), "rst_fn must be callable or None, not 5"),
+        (lambda: subsystem.power_cycle("x"), "sec must be a number of seconds, not str"),
+        (lambda: subsystem.power_cycle(-1), "sec = -1 is no number of seconds"),
+        (lambda: d.Subsystem(nvme0, 5), "poweron_cb must be callable or None, not 5"),
+        (lambda: setattr(pcie, "aspm", 4), r"aspm = 4 is not in 0\.\.3"),
+        (lambda: setattr(pcie, "power_state", "D0"), "power_state must be an integer, not str"),
+        (lambda: pcie.mem_dword_write(2, 0), "offset = 2 is not a multiple of 4"),
+        (lambda: pcie.cap_offset("PM"), "id must be an integer, not str"),
+    ]:
+        with pytest.raises(AssertionError, match=text):
+            call()
+    assert nvme0[0x1C] & 1 == 1
+    assert nvme0.getfeatures(7).waitdone() == 0x000F000F

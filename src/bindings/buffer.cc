@@ -22,7 +22,8 @@ namespace {
 
 // A sanity bound: larger buffers are a mistake in the script.
 constexpr uint64_t kMaxBytes = 1ULL << 32;
-constexpr uint32_t kPatternUnit = 512;  // the pattern of a Buffer starts anew every 512 bytes
+constexpr uint32_t kPatternUnit =
+    512;  // the pattern of a larger Buffer starts anew every 512 bytes
 
 base::Rng& random_source() {
   static base::Rng rng(0x9E3779B9);
@@ -220,7 +221,8 @@ Buffer::Buffer(uint64_t size, std::string name, uint64_t pvalue, uint64_t ptype)
   memory_->block = pcie::DmaMemory::instance().allocate(size);
   memory_->owner = this;
   if (ptype != ioworker::kPatternConstant || pvalue != 0) {
-    ioworker::fill_pattern({memory_->block.data(), size}, kPatternUnit,
+    const uint64_t unit = std::min<uint64_t>(kPatternUnit, size);
+    ioworker::fill_pattern({memory_->block.data(), size}, static_cast<uint32_t>(unit),
                            static_cast<uint32_t>(ptype), pvalue, random_source());
   }
 }

@@ -55,6 +55,15 @@ def test_patterns(pvalue, ptype, expected):
     assert d.Buffer(16, "pattern", pvalue, ptype)[:] == expected
 
 
+@pytest.mark.parametrize("size", [16, 64, 100, 512, 4096])
+@pytest.mark.parametrize("pvalue", [25, 50, 100])
+def test_per_cent_of_random_bytes(size, pvalue):
+    d.srand(5)
+    zeroes = d.Buffer(size, ptype=0xBEEF, pvalue=pvalue)[:].count(0)
+    expected = size - size * pvalue // 100
+    assert expected <= zeroes <= expected + size // 10 + 1  # a random byte may be zero
+
+
 def test_random_pattern_follows_the_seed():
     def contents(seed):
         d.srand(seed)

@@ -59,6 +59,7 @@ enum class Type : uint8_t {
   kFirmwareCommit = 0x02,
   kTimestampChange = 0x03,
   kPowerOnOrReset = 0x04,
+  kChangeNamespace = 0x06,
   kFormatStart = 0x07,
   kFormatCompletion = 0x08,
   kSanitizeStart = 0x09,
@@ -94,6 +95,24 @@ struct [[gnu::packed]] PowerOnOrReset {
   uint64_t timestamp;
 };
 static_assert(kIsWire<PowerOnOrReset> && sizeof(PowerOnOrReset) == 44);
+
+// Of a delete, all but CDW10 and the NSID are cleared.
+struct ChangeNamespace {
+  uint32_t cdw10;
+  uint32_t reserved4;
+  uint64_t nsze;
+  uint64_t reserved16;
+  uint64_t ncap;
+  uint8_t flbas;
+  uint8_t dps;
+  uint8_t nmic;
+  uint8_t reserved35;
+  uint32_t anagrpid;
+  uint16_t nvmsetid;
+  uint16_t endgid;
+  uint32_t nsid;
+};
+static_assert(kIsWire<ChangeNamespace> && sizeof(ChangeNamespace) == 48);
 
 struct FormatStart {
   uint32_t nsid;

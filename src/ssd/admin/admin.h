@@ -97,7 +97,7 @@ class Admin {
 
   // admin_namespaces.cc
   Outcome namespace_management(const spec::Sqe& sqe, uint64_t now_ns);
-  Outcome create_namespace(const spec::Sqe& sqe);
+  Outcome create_namespace(const spec::Sqe& sqe, uint64_t now_ns);
   Outcome delete_namespaces(const spec::Sqe& sqe, uint64_t now_ns);
   Outcome namespace_attachment(const spec::Sqe& sqe, uint64_t now_ns);
   // For the Changed Namespace List and its event.

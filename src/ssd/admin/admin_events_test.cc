@@ -53,7 +53,7 @@ TEST_F(PersistentEventTest, Context) {
   ASSERT_EQ(events(kEstablish), 0);
   EXPECT_EQ(*host.at(page), 0x0D);
   EXPECT_EQ(host.get<uint16_t>(page + 18), 492) << "header length";
-  EXPECT_EQ(*host.at(page + 480), 0x9E);
+  EXPECT_EQ(*host.at(page + 480), 0xDE);
   EXPECT_EQ(*host.at(page + 481), 0x07);
   EXPECT_EQ(std::memcmp(host.at(page + 56), "PYNVME0001          ", 20), 0) << "SN";
   // Power on, and the SMART snapshot that goes with it.

@@ -11,6 +11,7 @@
 #include "ssd/admin/admin.h"
 #include "ssd/admin/events.h"
 #include "ssd/admin/maintenance.h"
+#include "ssd/admin/persistent_events.h"
 #include "ssd/frontend/queues.h"
 
 namespace pynvme::ssd {
@@ -25,7 +26,7 @@ constexpr size_t kCreateBytes = offsetof(spec::IdentifyNamespace, vendor);
 Outcome Admin::namespace_management(const spec::Sqe& sqe, uint64_t now_ns) {
   switch (spec::namespace_select(sqe.cdw10)) {
     case spec::kNamespaceCreate:
-      return create_namespace(sqe);
+      return create_namespace(sqe, now_ns);
     case spec::kNamespaceDelete:
       return delete_namespaces(sqe, now_ns);
     default:
@@ -33,7 +34,7 @@ Outcome Admin::namespace_management(const spec::Sqe& sqe, uint64_t now_ns) {
   }
 }
 
-Outcome Admin::create_namespace(const spec::Sqe& sqe) {
+Outcome Admin::create_namespace(const spec::Sqe& sqe, uint64_t now_ns) {
   // The controller chooses the NSID, so that the field is not used (figure 87).
   if (sqe.nsid != spec::kNsidNone) return kInvalidField;
   if (parts_.config.version >= kVersion2 && spec::namespace_csi(sqe.cdw11) != spec::csi::kNvm) {
@@ -68,6 +69,14 @@ Outcome Admin::create_namespace(const spec::Sqe& sqe) {
     const Namespace* const made = namespaces.create(asked.nsze * formats[format], formats[format],
                                                     (asked.nmic & spec::kNmicShared) != 0);
     if (made == nullptr) return fail_specific(spec::sc::kNamespaceIdUnavailable);
+    spec::pel::ChangeNamespace event{};
+    event.cdw10 = sqe.cdw10;
+    event.nsze = asked.nsze;
+    event.ncap = asked.ncap;
+    event.flbas = asked.flbas;
+    event.nmic = asked.nmic;
+    event.nsid = made->nsid;
+    parts_.persistent_events.add(spec::pel::Type::kChangeNamespace, event, now_ns);
     return Outcome::with_cdw0(made->nsid);
   } catch (const std::runtime_error&) {
     return fail_once(spec::sc::kInternalError);  // the machine below has no more memory or disk
@@ -95,6 +104,10 @@ Outcome Admin::delete_namespaces(const spec::Sqe& sqe, uint64_t now_ns) {
     parts_.features.forget_namespace(nsid);
     if (was_attached) note_namespace_change(nsid);
   }
+  spec::pel::ChangeNamespace event{};
+  event.cdw10 = sqe.cdw10;
+  event.nsid = sqe.nsid;
+  parts_.persistent_events.add(spec::pel::Type::kChangeNamespace, event, now_ns);
   return kSuccess;
 }
 

@@ -250,6 +250,26 @@ TEST(NamespacesTest, ChangedNamespacesAreReported) {
   EXPECT_EQ(host.changed(), 1u);
 }
 
+TEST(NamespacesTest, ThePersistentEventLogTells) {
+  NamespacesHost host(one());
+  ASSERT_EQ(host.remove(1), 0);
+  ASSERT_EQ(host.create(1000), 0x1001u);
+  // LSP 1: establish the context and read it.
+  ASSERT_EQ(host.status(Command::make(0x02, kAll).set(10, 1023 << 16 | 1 << 8 | 13).prp(host.data)),
+            0);
+  EXPECT_EQ(host.get<uint8_t>(host.data + 480) >> 6 & 1, 1) << "supported";
+  const uint64_t newest = host.data + 512;
+  EXPECT_EQ(host.get<uint8_t>(newest), 0x06) << "Change Namespace";
+  const uint64_t created = newest + 24;
+  EXPECT_EQ(host.get<uint32_t>(created), 0u) << "CDW10: create";
+  EXPECT_EQ(host.get<uint64_t>(created + 8), 1000u) << "NSZE";
+  EXPECT_EQ(host.get<uint32_t>(created + 44), 1u) << "NSID";
+  const uint64_t removed = created + 48;
+  EXPECT_EQ(host.get<uint8_t>(removed), 0x06);
+  EXPECT_EQ(host.get<uint32_t>(removed + 24), 1u) << "CDW10: delete";
+  EXPECT_EQ(host.get<uint32_t>(removed + 24 + 44), 1u);
+}
+
 TEST(NamespacesTest, ReadsUnderWayEndCleanly) {
   Config config = TestHost::quick();
   config.latency_scale = 1;

@@ -72,9 +72,10 @@ uint16_t PersistentEvents::establish(Header header) {
   header.bytes = sizeof header + state_.bytes;
   header.revision = spec::pel::kRevision;
   header.header_bytes = sizeof header - 20;
-  for (const Type type : {Type::kSmartSnapshot, Type::kFirmwareCommit, Type::kTimestampChange,
-                          Type::kPowerOnOrReset, Type::kFormatStart, Type::kFormatCompletion,
-                          Type::kSanitizeStart, Type::kSanitizeCompletion}) {
+  for (const Type type :
+       {Type::kSmartSnapshot, Type::kFirmwareCommit, Type::kTimestampChange, Type::kPowerOnOrReset,
+        Type::kChangeNamespace, Type::kFormatStart, Type::kFormatCompletion, Type::kSanitizeStart,
+        Type::kSanitizeCompletion}) {
     const auto bit = static_cast<uint8_t>(type);
     header.supported[bit / 8] |= static_cast<uint8_t>(1 << bit % 8);
   }

@@ -4,15 +4,16 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 import logging
 import sys
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from numbers import Real
 from types import TracebackType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from nvme import _core, live_line
 from nvme.arguments import integer, is_integer, seconds
@@ -22,6 +23,9 @@ from nvme.histogram import Histogram
 if TYPE_CHECKING:
     from nvme.namespace import Namespace
 
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 _INIT_FAIL = -1
 # A longer argument is given by its name in the line that replays a run.
@@ -94,6 +98,21 @@ class Result(DotDict):
         return DotDict, (dict(self),)  # a copy elsewhere has the figures of the contract
 
 
+def checked_call(function: Callable[P, T]) -> Callable[P, T]:
+    """Make a call with unknown or missing arguments an ArgumentError, as in the C++ classes."""
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def call(*arguments: P.args, **keywords: P.kwargs) -> T:
+        try:
+            signature.bind(*arguments, **keywords)
+        except TypeError as error:
+            raise ArgumentTypeError(f"{function.__name__}: {error}") from None
+        return function(*arguments, **keywords)
+
+    return call
+
+
 class IOWorker(_core.IOWorker):
     """A workload with a queue pair and a native thread of its own; made by Namespace.ioworker().
 
@@ -133,7 +152,7 @@ class IOWorker(_core.IOWorker):
             lba_align=_aligns(arguments.pop("lba_align")),
             lba_random=_percentage("lba_random", arguments.pop("lba_random")),
             op_percentage=_opcodes(arguments.pop("op_percentage")),
-            distribution=_integers("distribution", arguments.pop("distribution")),
+            distribution=_sections(arguments.pop("distribution")),
             io_sequence=_sequence(arguments.pop("io_sequence")),
             time=seconds("time", arguments.pop("time")),
             fw_debug=bool(arguments.pop("fw_debug")),
@@ -340,6 +359,13 @@ def _integers(name: str, values: Any) -> list[int]:
     return [_integer(name, value) for value in values]
 
 
+def _sections(distribution: Any) -> list[int]:
+    counts = _integers("distribution", distribution)
+    if distribution is not None and not counts:
+        raise ArgumentError("distribution has 0 values, must have 100")
+    return counts
+
+
 def _sizes(io_size: Any) -> list[tuple[int, int]]:
     if isinstance(io_size, Mapping):
         return [(_integer("io_size", n), _integer("io_size", r)) for n, r in io_size.items()]
@@ -369,9 +395,11 @@ def _opcodes(op_percentage: Any) -> list[tuple[int, int]]:
         return []
     if not isinstance(op_percentage, dict):
         raise ArgumentTypeError("op_percentage must be a dict {opcode: per cent}")
+    if not op_percentage:
+        raise ArgumentError("op_percentage names no opcode; None is for read_percentage")
     mix = []
     for opcode, percent in op_percentage.items():
-        if not 0 <= _integer("opcode", opcode) <= 0xFF:
+        if not 0 <= _integer("an opcode of op_percentage", opcode) <= 0xFF:
             raise ArgumentError(f"op_percentage: opcode {opcode!r} is not in 0..255")
         mix.append((int(opcode), _integer("op_percentage", percent)))
     return mix

@@ -11,7 +11,7 @@ from nvme.arguments import integer
 from nvme.controller import Controller, supported
 from nvme.errors import ArgumentError
 from nvme.identify import identify_field
-from nvme.ioworker import IOWorker
+from nvme.ioworker import IOWorker, checked_call
 from nvme.status import warn_of
 
 _FORMAT_NVM = 0x80
@@ -149,6 +149,7 @@ class Namespace(_core.Namespace):
         warn_of(status1)
         _core.namespace_refresh(self)
 
+    @checked_call
     def ioworker(
         self,
         io_size: int | range | Sequence[int] | Mapping[int, int] = 8,

@@ -88,17 +88,24 @@ void Maintenance::note() {
 
 void Maintenance::advance(uint64_t now_ns) {
   if (now_ns < next_due()) return;
-  const std::lock_guard guard(lock_);
-  if (!powered_) return;
-  if (sanitize_.due_ns() <= now_ns) {
-    sanitize_.complete(parts_.health.smart().written_sectors());
-    log_sanitize_completion(now_ns);
-    parts_.events.raise(spec::aer::kTypeIoCommandSpecific, spec::aer::kIoSanitizeCompleted,
-                        spec::lid::kSanitizeStatus);
+  bool sanitized = false;
+  {
+    const std::lock_guard guard(lock_);
+    if (!powered_) return;
+    if (sanitize_.due_ns() <= now_ns) {
+      sanitize_.complete(parts_.health.smart().written_sectors());
+      log_sanitize_completion(now_ns);
+      sanitized = true;
+    }
+    if (self_test_.due_ns() <= now_ns) finish_self_test(spec::self_test::kPassed, now_ns);
+    if (keep_alive_due_ns_ <= now_ns) keep_alive_expired();
+    note();
   }
-  if (self_test_.due_ns() <= now_ns) finish_self_test(spec::self_test::kPassed, now_ns);
-  if (keep_alive_due_ns_ <= now_ns) keep_alive_expired();
-  note();
+  // Not under the lock: a reset takes it with all queues locked, and who delivers events has theirs
+  // locked when it locks a queue.
+  if (!sanitized) return;
+  parts_.events.raise(spec::aer::kTypeIoCommandSpecific, spec::aer::kIoSanitizeCompleted,
+                      spec::lid::kSanitizeStatus);
 }
 
 uint32_t Maintenance::set_keep_alive(uint32_t kato_ms, uint64_t now_ns) {

@@ -82,7 +82,9 @@ void Engine::head_rung(uint16_t qid) {
     ShadowDoorbells& shadow = queues_.shadow();
     if (shadow.on() && qid != 0 && cq.live &&
         (shadow.moved(2U * qid + 1) || shadow.used(2U * qid + 1))) [[unlikely]] {
-      follow_head(cq);
+      bool bad = false;
+      follow_head(cq, &bad);
+      if (bad) wrong = spec::aer::kErrorInvalidDoorbellValue;
       starved = cq.starved;
       cq.starved = false;
     } else if (!cq.live) {

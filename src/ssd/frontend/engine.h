@@ -63,10 +63,12 @@ class Engine {
   void tail_rung(uint16_t qid);
   void head_rung(uint16_t qid);
   void take_tail(SubmissionQueue& sq, SqLock& lock);
-  // engine_shadow.cc: Doorbell Buffer Config. True when there is something new. With the queue's
-  // lock held.
+  // engine_shadow.cc: Doorbell Buffer Config. True when there is something new. follow_tail() with
+  // the queue's lock held; follow_head() too, which is why *wrong is the caller's to tell: events
+  // are delivered the other way round, from their lock to a completion queue's.
   bool follow_tail(SubmissionQueue& sq);
-  bool follow_head(CompletionQueue& cq);
+  bool follow_head(CompletionQueue& cq, bool* wrong);
+  bool look_at_head(CompletionQueue& cq);  // without the lock
   void poll_shadows();
   void wrong_doorbell(uint8_t event);
   void note_wrong_doorbell(uint8_t event);  // the event is not delivered yet

@@ -2,7 +2,6 @@
 // thread.
 #include <array>
 #include <cstring>
-#include <mutex>
 #include <utility>
 
 #include "ssd/admin/events.h"
@@ -44,11 +43,8 @@ void Engine::drain(SubmissionQueue& sq, SqLock& lock) {
       lock.lock();
     }
     if (step == Step::kWait) {
-      if (queues_.shadow().on()) [[unlikely]] {
-        CompletionQueue& cq = queues_.cq(sq.cqid);
-        const std::lock_guard guard(cq.lock);
-        if (follow_head(cq)) continue;
-      }
+      if (queues_.shadow().on() && look_at_head(queues_.cq(sq.cqid))) [[unlikely]]
+        continue;
       break;
     }
     if (sq.head == sq.tail && queues_.shadow().on()) [[unlikely]]

@@ -25,7 +25,7 @@ bool Engine::follow_tail(SubmissionQueue& sq) {
   return added != 0;
 }
 
-bool Engine::follow_head(CompletionQueue& cq) {
+bool Engine::follow_head(CompletionQueue& cq, bool* wrong) {
   ShadowDoorbells& shadow = queues_.shadow();
   if (!shadow.on() || cq.id == 0 || !cq.live) return false;
   const uint32_t index = 2U * cq.id + 1;
@@ -34,7 +34,7 @@ bool Engine::follow_head(CompletionQueue& cq) {
   const uint32_t head = shadow.take(index);
   const uint32_t taken = head >= cq.head ? head - cq.head : cq.size - cq.head + head;
   if (head >= cq.size || taken > cq.used()) {
-    note_wrong_doorbell(spec::aer::kErrorInvalidDoorbellValue);
+    *wrong = true;
     return false;
   }
   cq.head = head;
@@ -43,13 +43,20 @@ bool Engine::follow_head(CompletionQueue& cq) {
   return taken != 0;
 }
 
+bool Engine::look_at_head(CompletionQueue& cq) {
+  bool wrong = false;
+  bool moved = false;
+  {
+    const std::lock_guard guard(cq.lock);
+    moved = follow_head(cq, &wrong);
+  }
+  if (wrong) note_wrong_doorbell(spec::aer::kErrorInvalidDoorbellValue);
+  return moved;
+}
+
 void Engine::poll_shadows() {
   for (uint32_t id = 1; id < queues_.count(); ++id) {
-    {
-      CompletionQueue& cq = queues_.cq(id);
-      const std::lock_guard guard(cq.lock);
-      follow_head(cq);
-    }
+    look_at_head(queues_.cq(id));
     SubmissionQueue& sq = queues_.sq(id);
     SqLock lock(sq.lock);
     if (!running() || !sq.live) continue;

@@ -247,6 +247,7 @@ class IOWorker(_core.IOWorker):
         """
         if self._result is not None:
             return self._result
+        live_line.watch(self, waiting=True)
         try:
             values = _core.ioworker_wait_result(self)
         finally:

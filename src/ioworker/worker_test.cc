@@ -241,6 +241,15 @@ TEST_F(WorkerTest, APaceBeyondTheDeviceIsWhatTheDeviceCanDo) {
   EXPECT_LE(result.mseconds, 3051U);
 }
 
+TEST_F(WorkerTest, AThousandHoursAtAPace) {
+  workload_.io_count = 0;
+  workload_.time_s = 3'600'000;
+  workload_.iops = 1;
+  const Result& result = run(kSecond / 2);
+  EXPECT_EQ(result.io_per_second, std::vector<uint64_t>(3'600'000, 1));
+  EXPECT_EQ(result.io_count_read, 3'600'000U);
+}
+
 TEST_F(WorkerTest, APacedWorkerSaysWhenItIsWorthCallingAgain) {
   workload_.iops = 100;
   Worker& worker = make();

@@ -236,20 +236,27 @@ def test_progress_from_other_threads_while_workers_come_and_go(nvme0n1):
 
 
 SCRIPT = """
-import time
+import sys, time
 import nvme as d
 nvme0 = d.Controller("sim:latency=0,capacity=64MiB")
-worker = d.Namespace(nvme0).ioworker(io_size=8, time=3.5).start()
+nvme0n1 = d.Namespace(nvme0)
+nvme0n1.ioworker(io_size=8, time=0.7).start().close()
+print("first", flush=True)
+if "prompt" in sys.argv:
+    sys.ps1 = ">>> "
+worker = nvme0n1.ioworker(io_size=8, time=3.6).start()
+if "prompt" in sys.argv:
+    time.sleep(3.7)
 worker.close()
 print("the end")
 nvme0.close()
 """
 
 
-def test_a_line_at_a_terminal(tmp_path):
+def at_a_terminal(*arguments):
     mine, theirs = pty.openpty()
     process = subprocess.Popen(
-        [sys.executable, "-c", SCRIPT],
+        [sys.executable, "-c", SCRIPT, *arguments],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=theirs,
@@ -265,16 +272,25 @@ def test_a_line_at_a_terminal(tmp_path):
     out, _ = process.communicate(timeout=60)
     os.close(mine)
     assert process.returncode == 0
-    assert out == b"the end\n"
-    text = shown.decode()
-    assert "1 IOWorker: 2 s, " in text
-    assert " IOPS, " in text
-    assert "1 IOWorker: 0 s" not in text
+    assert out == b"first\nthe end\n"
+    return shown.decode()
+
+
+def test_a_line_at_a_terminal():
+    shown = at_a_terminal()
+    assert "1 IOWorker: 2 s, " in shown
+    assert " IOPS, " in shown
+    assert "1 IOWorker: 0 s" not in shown
+    assert shown.endswith("\x1b[2K")  # gone
+
+
+def test_no_line_where_somebody_types():
+    assert at_a_terminal("prompt") == ""
 
 
 def test_no_line_where_there_is_no_terminal():
     process = subprocess.run(
         [sys.executable, "-c", SCRIPT], capture_output=True, check=True, timeout=60
     )
-    assert process.stdout == b"the end\n"
+    assert process.stdout == b"first\nthe end\n"
     assert process.stderr == b""

@@ -350,3 +350,19 @@ def test_power_states(connect):
     nvme0.setfeatures(2, cdw11=1).waitdone()
     with pytest.warns(UserWarning, match="ERROR status: 00/02"):
         nvme0.setfeatures(2, cdw11=2).waitdone()
+
+
+@pytest.mark.parametrize("size", [1024, 2048])
+def test_lbas_of_other_sizes(tmp_path, connect, warned, size):
+    config = {"lbaformats": f"512+{size}", "nsformats": f"{size}+512", "capacity": "64MiB"}
+    nvme0 = connect(file=tmp_path / "ssd", **config)
+    namespaces = [d.Namespace(nvme0, nsid) for nsid in (1, 2)]
+    assert [namespace.sector_size for namespace in namespaces] == [size, 512]
+    workers = []
+    for namespace in namespaces:
+        assert namespace.verify_enable()
+        ratio = {2: 50, 1: 40, 9: 10}
+        worker = namespace.ioworker(io_size=[1, 3, 8], op_percentage=ratio, io_count=2000)
+        workers.append(worker.start())
+    assert [worker.close().error for worker in workers] == [0, 0]
+    assert warned() == []

@@ -60,6 +60,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nvme.buffer import Buffer
+    from nvme.cmdlog import cmdlog_export, cmdlog_merged
     from nvme.controller import Controller
     from nvme.errors import (
         ArgumentError,
@@ -97,6 +98,8 @@ __all__ = [
     "QpairDeletionError",
     "Ssd",
     "Subsystem",
+    "cmdlog_export",
+    "cmdlog_merged",
     "srand",
 ]
 
@@ -110,6 +113,8 @@ _HOME = {
     "Qpair": "qpair",
     "Ssd": "ssd",
     "Subsystem": "subsystem",
+    "cmdlog_export": "cmdlog",
+    "cmdlog_merged": "cmdlog",
     "srand": "seeding",
 }
 

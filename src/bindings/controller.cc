@@ -17,7 +17,6 @@
 #include "bindings/int_arg.h"
 #include "bindings/pcie.h"
 #include "driver/admin_commands.h"
-#include "driver/cmdlog_text.h"
 #include "spec/opcode.h"
 #include "spec/registers.h"
 
@@ -84,12 +83,6 @@ std::pair<uint32_t, uint16_t> execute_command(Controller& self, const IntArg& op
   const spec::Cqe cqe = execute(self.open(), std::move(command));
   if (cqe.ok()) self.open().changes()->note(change);
   return {cqe.cdw0, cqe.status};
-}
-
-std::string cmdlog_text(const std::vector<driver::LoggedCommand>& commands) {
-  std::string text;
-  for (const auto& command : commands) text += driver::logged_text(command) + "\n";
-  return text;
 }
 
 int traverse(PyObject* self, visitproc visit, void* arg) noexcept {
@@ -324,9 +317,6 @@ void bind_controller(nb::module_& m) {
   m.def("controller_execute", execute_command, "nvme"_a, "opcode"_a, "buf"_a.none(), "nsid"_a = 0,
         "cdw10"_a = 0, "cdw11"_a = 0, "cdw14"_a = 0,
         "Send an admin command and wait for it alone: (cdw0, status1). Allowed in callbacks.");
-  m.def("controller_cmdlog", [](Controller& self, const IntArg& count) {
-    return cmdlog_text(self.driver().admin().pair().cmdlog()->latest(count.u32("count")));
-  });
   m.def("controller_initialised", [](Controller& self) {
     auto& driver = self.driver();
     if (driver.admin().pair().dead()) return false;

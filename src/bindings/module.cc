@@ -28,6 +28,7 @@ NB_MODULE(_core, m) {
   bind_latency_histogram(m);
   bind_ioworker(m);
   bind_ssd(m);
+  bind_cmdlog(m);
 
   m.def(
       "seed", [](const IntArg& seed) { seed_random(seed.u64("seed")); }, "seed"_a,

@@ -10,7 +10,6 @@
 #include "bindings/controller.h"
 #include "bindings/errors.h"
 #include "bindings/qpair_doc.h"
-#include "driver/cmdlog_text.h"
 #include "driver/errors.h"
 
 namespace nb = nanobind;
@@ -179,14 +178,6 @@ void bind_qpair(nb::module_& m) {
             self.open().driver().function().mask_interrupt(vector_of(self), false);
           },
           doc::kMsixUnmask);
-
-  m.def("qpair_cmdlog", [](const Qpair& self, const IntArg& count) {
-    std::string text;
-    for (const auto& command : self.queue().pair().cmdlog()->latest(count.u32("count"))) {
-      text += driver::logged_text(command) + "\n";
-    }
-    return text;
-  });
 }
 
 }  // namespace pynvme::bindings

@@ -52,8 +52,8 @@ std::vector<LoggedCommand> CmdLog::latest(size_t count) const {
   return commands;
 }
 
-std::vector<LoggedCommand> merged(const std::vector<std::shared_ptr<const CmdLog>>& logs,
-                                  size_t count) {
+std::vector<LoggedCommand> latest_of_each(const std::vector<std::shared_ptr<const CmdLog>>& logs,
+                                          size_t count) {
   std::vector<LoggedCommand> all;
   for (const auto& log : logs) {
     const auto commands = log->latest(count);
@@ -66,6 +66,12 @@ std::vector<LoggedCommand> merged(const std::vector<std::shared_ptr<const CmdLog
   std::stable_sort(all.begin(), all.end(), [&](const LoggedCommand& a, const LoggedCommand& b) {
     return when(a) < when(b);
   });
+  return all;
+}
+
+std::vector<LoggedCommand> merged(const std::vector<std::shared_ptr<const CmdLog>>& logs,
+                                  size_t count) {
+  auto all = latest_of_each(logs, count);
   if (count != 0 && all.size() > count) {
     all.erase(all.begin(), all.end() - static_cast<std::ptrdiff_t>(count));
   }

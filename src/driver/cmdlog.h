@@ -97,7 +97,10 @@ class CmdLog {
   uint16_t sqid_;
 };
 
-// The commands of several queues in the order of their submission.
+// The commands of several queues in the order of their submission: the newest `count` of each
+// queue, or of all together (0: all that are kept).
+std::vector<LoggedCommand> latest_of_each(const std::vector<std::shared_ptr<const CmdLog>>& logs,
+                                          size_t count = 0);
 std::vector<LoggedCommand> merged(const std::vector<std::shared_ptr<const CmdLog>>& logs,
                                   size_t count = 0);
 

@@ -63,6 +63,10 @@ TEST(CmdLogTest, MergesByTime) {
   EXPECT_EQ(all[2].sqe.opcode, 11);
   EXPECT_EQ(all[3].sqe.opcode, 21);
   EXPECT_EQ(merged({a, b}, 2).front().sqe.opcode, 11);
+  const auto each = latest_of_each({a, b}, 1);
+  ASSERT_EQ(each.size(), 2U);
+  EXPECT_EQ(each[0].sqe.opcode, 11);
+  EXPECT_EQ(each[1].sqe.opcode, 21);
 }
 
 TEST(CmdLogTest, AnotherThreadNeverReadsATornRecord) {
@@ -118,6 +122,61 @@ TEST(CmdLogTextTest, NamesTheFields) {
   fused.opcode = spec::io::kCompare;
   fused.set_fuse(spec::Fuse::kFirst);
   EXPECT_EQ(command_text(fused, 2), "Compare (05h) sqid:2 cid:0 nsid:0 fuse:1 slba:0x0 nlb:1");
+}
+
+// Dwords written out by hand, and the line that a person should see.
+TEST(CmdLogTextTest, NamesTheFieldsOfEachOpcode) {
+  struct Case {
+    uint16_t sqid;
+    uint8_t opcode;
+    uint32_t cdw10, cdw11, cdw12, cdw13, cdw14, cdw15;
+    const char* fields;
+  };
+  const Case cases[] = {
+      {0, 0x01, 0x000F0003, 0x00050005, 7, 0, 0, 0,
+       "qid:3 qsize:16 pc:1 qprio:2 cqid:5 nvmsetid:7"},
+      {0, 0x05, 0x000F0003, 0x00020003, 0, 0, 0, 0, "qid:3 qsize:16 pc:1 ien:1 iv:2"},
+      {0, 0x02, 0x007F8102, 0, 0x1000, 1, 0x00800000, 0,
+       "lid:0x2 (SMART / Health Information) lsp:1 rae:1 numdl:0x7f lpo:0x100001000 ot:1"},
+      {0, 0x08, 0x00070002, 0, 0, 0, 0, 0, "sqid_abort:2 cid_abort:7"},
+      {0, 0x09, 0x80000006, 1, 0, 0, 0, 0, "fid:0x6 (Volatile Write Cache) sv:1 cdw11:0x1"},
+      {0, 0x0A, 0x00000304, 0, 0, 0, 0, 0, "fid:0x4 (Temperature Threshold) sel:3"},
+      {0, 0x0D, 1, 0x02000000, 0, 0, 0, 0, "sel:1 csi:2"},
+      {0, 0x10, 0x80000009, 0, 0, 0, 0, 0, "fs:1 ca:1 bpid:1"},
+      {0, 0x11, 0x3FF, 0x400, 0, 0, 0, 0, "numd:1024 ofst:0x400"},
+      {0, 0x14, 0xF, 0, 0, 0, 0, 0, "stc:0xf"},
+      {0, 0x18, 0, 0, 0, 0, 0, 0, ""},
+      {0, 0x1A, 0xF, 0x00030101, 0, 0, 0, 0, "numd:16 doper:0x1 dtype:1 dspec:3"},
+      {0, 0x80, 0x00000201, 0, 0, 0, 0, 0, "lbafl:1 ses:1"},
+      {0, 0x82, 0x01000100, 512, 0, 0, 0, 0, "secp:0x1 spsp:0x1 al:512"},
+      {0, 0x84, 0x00000A1B, 0xAA, 0, 0, 0, 0,
+       "sanact:3 ause:1 owpass:1 ndas:1 ovrpat:0xaa cdw10:0xa1b"},
+      {0, 0x86, 8, 0, 3, 0x11000010, 0, 0, "slba:0x8 mndw:4 rl:16 atype:0x11"},
+      {1, 0x01, 8, 0, 0x40100007, 0x00050001, 0, 0, "slba:0x8 nlb:8 fua:1 dtype:1 dsm:0x1 dspec:5"},
+      {1, 0x02, 8, 0, 0x20000007, 0, 9, 0xFFFF0001,
+       "slba:0x8 nlb:8 prinfo:0x8 eilbrt:0x9 elbat:0x1 elbatm:0xffff"},
+      {1, 0x04, 8, 1, 0, 0, 0, 0, "slba:0x100000008 nlb:1"},
+      {1, 0x08, 8, 0, 0x02000007, 0, 0, 0, "slba:0x8 nlb:8 deac:1"},
+      {1, 0x09, 3, 4, 0, 0, 0, 0, "nr:4 ad:1"},
+      {1, 0x0C, 8, 0, 7, 0, 0, 0, "slba:0x8 nlb:8"},
+      {1, 0x19, 0x20, 0, 0x00000101, 0, 0, 0, "sdlba:0x20 nr:2 desfmt:1"},
+      {1, 0x79, 0x100, 0, 0, 0x104, 0, 0, "slba:0x100 zsa:0x4 select_all:1"},
+      {1, 0x00, 5, 0, 0, 0, 0, 0, "cdw10:0x5"},
+  };
+  for (const Case& c : cases) {
+    spec::Sqe sqe{};
+    sqe.opcode = c.opcode;
+    sqe.cdw10 = c.cdw10;
+    sqe.cdw11 = c.cdw11;
+    sqe.cdw12 = c.cdw12;
+    sqe.cdw13 = c.cdw13;
+    sqe.cdw14 = c.cdw14;
+    sqe.cdw15 = c.cdw15;
+    const std::string text = command_text(sqe, c.sqid);
+    const std::string start = "sqid:" + std::to_string(c.sqid) + " cid:0 nsid:0";
+    const std::string fields = text.substr(text.find(start) + start.size());
+    EXPECT_EQ(fields, *c.fields == '\0' ? "" : std::string(" ") + c.fields) << text;
+  }
 }
 
 TEST(CmdLogTextTest, TellsStatusAndTime) {

@@ -1,9 +1,10 @@
-// One table row per named field: which commands have it, where it lies, how it is written.
+// Lines of text: the command, its fields that say something, its completion, its latency.
 #include "driver/cmdlog_text.h"
 
 #include <cinttypes>
 #include <cstdio>
 
+#include "driver/cmdlog_fields.h"
 #include "spec/opcode.h"
 #include "spec/status.h"
 #include "spec/wire.h"
@@ -27,123 +28,18 @@ void append_hex(std::string& text, const char* name, uint64_t value) {
   text += std::string(" ") + name + ":0x" + hex(value);
 }
 
-struct Field {
-  const char* name;
-  uint8_t dword;  // 10..15
-  uint8_t high;
-  uint8_t low;
-  bool hex = false;
-  bool zero_based = false;  // shown as what it means
-};
-
-uint32_t dword(const Sqe& sqe, unsigned index) {
-  const uint32_t dwords[] = {sqe.cdw10, sqe.cdw11, sqe.cdw12, sqe.cdw13, sqe.cdw14, sqe.cdw15};
-  return dwords[index - 10];
-}
-
-struct Layout {
-  bool slba;
-  const Field* fields;
-  size_t count;
-};
-
-template <size_t kCount>
-constexpr Layout layout(bool slba, const Field (&fields)[kCount]) {
-  return {slba, fields, kCount};
-}
-
-// NVMe Base 2.0 §5, in the order of the opcodes.
-constexpr Field kDeleteQueue[] = {{"qid", 10, 15, 0}};
-constexpr Field kCreateSq[] = {{"qid", 10, 15, 0},
-                               {"qsize", 10, 31, 16, false, true},
-                               {"pc", 11, 0, 0},
-                               {"qprio", 11, 2, 1},
-                               {"cqid", 11, 31, 16}};
-constexpr Field kCreateCq[] = {{"qid", 10, 15, 0},
-                               {"qsize", 10, 31, 16, false, true},
-                               {"pc", 11, 0, 0},
-                               {"ien", 11, 1, 1},
-                               {"iv", 11, 31, 16}};
-constexpr Field kGetLogPage[] = {{"lid", 10, 7, 0, true},    {"lsp", 10, 14, 8},
-                                 {"rae", 10, 15, 15},        {"numdl", 10, 31, 16, true},
-                                 {"numdu", 11, 15, 0, true}, {"lpol", 12, 31, 0, true},
-                                 {"lpou", 13, 31, 0, true}};
-constexpr Field kIdentify[] = {
-    {"cns", 10, 7, 0, true}, {"cntid", 10, 31, 16}, {"cnssid", 11, 15, 0}, {"csi", 11, 31, 24}};
-constexpr Field kAbort[] = {{"sqid_abort", 10, 15, 0}, {"cid_abort", 10, 31, 16}};
-constexpr Field kSetFeatures[] = {{"fid", 10, 7, 0, true},
-                                  {"sv", 10, 31, 31},
-                                  {"cdw11", 11, 31, 0, true},
-                                  {"cdw12", 12, 31, 0, true}};
-constexpr Field kGetFeatures[] = {
-    {"fid", 10, 7, 0, true}, {"sel", 10, 10, 8}, {"cdw11", 11, 31, 0, true}};
-constexpr Field kFirmwareCommit[] = {{"fs", 10, 2, 0}, {"ca", 10, 5, 3}};
-constexpr Field kFirmwareDownload[] = {{"numd", 10, 31, 0, false, true}, {"ofst", 11, 31, 0, true}};
-constexpr Field kFormat[] = {{"lbaf", 10, 3, 0},
-                             {"mset", 10, 4, 4},
-                             {"pi", 10, 7, 5},
-                             {"pil", 10, 8, 8},
-                             {"ses", 10, 11, 9}};
-// NVM Command Set 1.0 §3.2.
-constexpr Field kReadWrite[] = {{"nlb", 12, 15, 0, false, true},
-                                {"prinfo", 12, 29, 26},
-                                {"fua", 12, 30, 30},
-                                {"lr", 12, 31, 31},
-                                {"dsm", 13, 7, 0, true}};
-constexpr Field kBlocks[] = {{"nlb", 12, 15, 0, false, true}};
-constexpr Field kWriteZeroes[] = {
-    {"nlb", 12, 15, 0, false, true}, {"deac", 12, 25, 25}, {"fua", 12, 30, 30}};
-constexpr Field kDsm[] = {
-    {"nr", 10, 7, 0, false, true}, {"idr", 11, 0, 0}, {"idw", 11, 1, 1}, {"ad", 11, 2, 2}};
-constexpr Field kRaw[] = {{"cdw10", 10, 31, 0, true}, {"cdw11", 11, 31, 0, true},
-                          {"cdw12", 12, 31, 0, true}, {"cdw13", 13, 31, 0, true},
-                          {"cdw14", 14, 31, 0, true}, {"cdw15", 15, 31, 0, true}};
-
-Layout admin_layout(uint8_t opcode) {
-  switch (opcode) {
-    case spec::admin::kDeleteIoSq:
-    case spec::admin::kDeleteIoCq:
-      return layout(false, kDeleteQueue);
-    case spec::admin::kCreateIoSq:
-      return layout(false, kCreateSq);
-    case spec::admin::kCreateIoCq:
-      return layout(false, kCreateCq);
+// "lid:0x2 (SMART / Health Information)"
+const char* meaning(const Sqe& sqe, uint16_t sqid) {
+  if (sqid != 0) return "";
+  const auto identifier = static_cast<uint8_t>(sqe.cdw10);
+  switch (sqe.opcode) {
     case spec::admin::kGetLogPage:
-      return layout(false, kGetLogPage);
-    case spec::admin::kIdentify:
-      return layout(false, kIdentify);
-    case spec::admin::kAbort:
-      return layout(false, kAbort);
+      return log_page_name(identifier);
     case spec::admin::kSetFeatures:
-      return layout(false, kSetFeatures);
     case spec::admin::kGetFeatures:
-      return layout(false, kGetFeatures);
-    case spec::admin::kFirmwareCommit:
-      return layout(false, kFirmwareCommit);
-    case spec::admin::kFirmwareImageDownload:
-      return layout(false, kFirmwareDownload);
-    case spec::admin::kFormatNvm:
-      return layout(false, kFormat);
+      return feature_name(identifier);
     default:
-      return layout(false, kRaw);
-  }
-}
-
-Layout io_layout(uint8_t opcode) {
-  switch (opcode) {
-    case spec::io::kWrite:
-    case spec::io::kRead:
-    case spec::io::kCompare:
-      return layout(true, kReadWrite);
-    case spec::io::kWriteUncorrectable:
-    case spec::io::kVerify:
-      return layout(true, kBlocks);
-    case spec::io::kWriteZeroes:
-      return layout(true, kWriteZeroes);
-    case spec::io::kDatasetManagement:
-      return layout(false, kDsm);
-    default:
-      return layout(false, kRaw);
+      return "";
   }
 }
 
@@ -151,7 +47,6 @@ Layout io_layout(uint8_t opcode) {
 
 std::string command_text(const Sqe& sqe, uint16_t sqid) {
   const bool admin = sqid == 0;
-  const Layout shown = admin ? admin_layout(sqe.opcode) : io_layout(sqe.opcode);
   char opcode[8];
   std::snprintf(opcode, sizeof(opcode), " (%02Xh)", sqe.opcode);
   std::string text =
@@ -162,16 +57,15 @@ std::string command_text(const Sqe& sqe, uint16_t sqid) {
   append(text, "nsid", sqe.nsid);
   if (sqe.fuse() != spec::Fuse::kNormal) append(text, "fuse", spec::bits(sqe.flags, 1, 0));
   if (sqe.psdt() != spec::Psdt::kPrp) append(text, "psdt", spec::bits(sqe.flags, 7, 6));
-  if (shown.slba) append_hex(text, "slba", sqe.slba());
-  for (size_t i = 0; i < shown.count; ++i) {
-    const Field& field = shown.fields[i];
-    const uint32_t value = spec::bits(dword(sqe, field.dword), field.high, field.low);
-    // The first field says what the command is about; others are worth their place when they are
-    // set.
-    if (value == 0 && i != 0 && !field.zero_based) continue;
-    const uint64_t meant = uint64_t{value} + (field.zero_based ? 1 : 0);
-    (field.hex ? append_hex : append)(text, field.name, meant);
+  const char* about = meaning(sqe, sqid);
+  for (const NamedField& field : command_fields(sqe, sqid)) {
+    if (field.value == 0 && !field.telling) continue;
+    (field.hex ? append_hex : append)(text, field.name, field.value);
+    if (*about != '\0') text += std::string(" (") + about + ")";
+    about = "";
   }
+  if (sqe.cdw2 != 0) append_hex(text, "cdw2", sqe.cdw2);
+  if (sqe.cdw3 != 0) append_hex(text, "cdw3", sqe.cdw3);
   if (sqe.mptr != 0) append_hex(text, "mptr", sqe.mptr);
   if (sqe.prp1 != 0) append_hex(text, "prp1", sqe.prp1);
   if (sqe.prp2 != 0) append_hex(text, "prp2", sqe.prp2);

@@ -8,8 +8,8 @@
 
 namespace pynvme::driver {
 
-// "Read (02h) sqid:1 cid:3 nsid:1 slba:0x8 nlb:8 prp1:0x100000000": what the opcode's fields are
-// called; dwords that have no names here only when they are not zero.
+// "Read (02h) sqid:1 cid:3 nsid:1 slba:0x8 nlb:8 prp1:0x100000000": the opcode's fields by their
+// names (cmdlog_fields.h), those that are zero left out.
 std::string command_text(const spec::Sqe& sqe, uint16_t sqid);
 
 // "Successful Completion (00/00) sqid:1 cid:3 cdw0:0x0 sqhd:4 p:1 m:0 dnr:0"

@@ -137,6 +137,7 @@ void Controller::queues_lost(const char* reason) {
     for (const auto& entry : io_queues_) {
       if (entry.queue == nullptr) continue;
       entry.queue->pair().kill_and_wait(reason);
+      keep_log(*entry.queue);
       if (entry.queue->commands_ == nullptr) continue;
       auto more = entry.queue->commands_->drop_all();
       buffers.insert(buffers.end(), std::make_move_iterator(more.begin()),
@@ -219,6 +220,12 @@ void Controller::detach(IoQueuePair& queue, bool give_id) {
   const std::lock_guard guard(mutex_);
   if (queue.id_ >= io_queues_.size() || io_queues_[queue.id_].queue != &queue) return;
   io_queues_[queue.id_] = {!give_id, !give_id, nullptr};
+  keep_log(queue);
+}
+
+void Controller::keep_log(const IoQueuePair& queue) {
+  ended_logs_.push_back(queue.pair_->cmdlog());
+  if (ended_logs_.size() > kEndedLogs) ended_logs_.pop_front();
 }
 
 void Controller::give_queue_id(uint16_t id) {
@@ -269,6 +276,7 @@ void Controller::set_commands(IoQueuePair& queue, CommandQueue* commands) {
 std::vector<std::shared_ptr<const CmdLog>> Controller::cmdlogs() {
   std::vector<std::shared_ptr<const CmdLog>> logs{admin_pair_->cmdlog()};
   const std::lock_guard guard(mutex_);
+  logs.insert(logs.end(), ended_logs_.begin(), ended_logs_.end());
   for (const auto& entry : io_queues_) {
     if (entry.queue != nullptr) logs.push_back(entry.queue->pair_->cmdlog());
   }

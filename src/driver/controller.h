@@ -5,6 +5,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -113,7 +114,9 @@ class Controller : public std::enable_shared_from_this<Controller> {
   // Keeps memory that the device may still write to until it is reset.
   void bury(std::vector<std::shared_ptr<void>> memory);
 
-  // The logs of the admin queue and of all IO queues there are.
+  // The logs of the admin queue, of the kEndedLogs IO queues that ended last, and of all IO queues
+  // there are.
+  static constexpr size_t kEndedLogs = 32;
   std::vector<std::shared_ptr<const CmdLog>> cmdlogs();
 
  private:
@@ -142,6 +145,7 @@ class Controller : public std::enable_shared_from_this<Controller> {
   void reclaim_queue_ids();
   void lose_queue_id(uint16_t id);
   void set_commands(IoQueuePair& queue, CommandQueue* commands);
+  void keep_log(const IoQueuePair& queue);  // with mutex_
   uint32_t raw_read32(uint32_t offset);
   uint32_t ready_limit_ms();
   void restore_lost_config();
@@ -173,7 +177,8 @@ class Controller : public std::enable_shared_from_this<Controller> {
     bool lost = false;  // taken by nobody, but perhaps still in use on the device
     IoQueuePair* queue = nullptr;
   };
-  std::vector<IoQueueEntry> io_queues_;  // by queue identifier
+  std::vector<IoQueueEntry> io_queues_;                   // by queue identifier
+  std::deque<std::shared_ptr<const CmdLog>> ended_logs_;  // oldest first
   uint32_t io_queue_limit_ = 0;
 };
 

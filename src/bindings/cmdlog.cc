@@ -1,0 +1,133 @@
+// Command logs for Python: decoded records as dicts. What is made of them (text, JSON lines) is in
+// python/nvme/cmdlog.py.
+#include "driver/cmdlog.h"
+
+#include <array>
+#include <bit>
+#include <cstdint>
+#include <cstdio>
+#include <cstring>
+#include <vector>
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+
+#include "base/clock.h"
+#include "bindings/bind.h"
+#include "bindings/controller.h"
+#include "bindings/int_arg.h"
+#include "bindings/qpair.h"
+#include "driver/cmdlog_fields.h"
+#include "driver/cmdlog_text.h"
+#include "spec/opcode.h"
+#include "spec/status.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;  // NOLINT(google-build-using-namespace): argument names
+
+namespace pynvme::bindings {
+namespace {
+
+const char* state_of(const driver::LoggedCommand& command) {
+  switch (command.state) {
+    case driver::CommandState::kCompleted:
+      return "completed";
+    case driver::CommandState::kTimedOut:
+      return "timed out";
+    default:
+      return command.submit_ns == 0 ? "not rung" : "outstanding";
+  }
+}
+
+nb::object microseconds(uint64_t ns) {
+  return ns == 0 ? nb::none() : nb::object(nb::float_(static_cast<double>(ns) / 1000));
+}
+
+// The dwords of an entry, as the wire has them.
+template <class Entry>
+nb::list dwords_of(const Entry& entry) {
+  nb::list dwords;
+  for (const uint32_t dword : std::bit_cast<std::array<uint32_t, sizeof(Entry) / 4>>(entry)) {
+    dwords.append(dword);
+  }
+  return dwords;
+}
+
+nb::dict command_of(const spec::Sqe& sqe, uint16_t sqid) {
+  nb::dict out;
+  out["queue"] = sqid;
+  out["cid"] = sqe.cid;
+  out["opcode"] = sqe.opcode;
+  out["command"] =
+      sqid == 0 ? spec::admin_command_name(sqe.opcode) : spec::io_command_name(sqe.opcode);
+  out["nsid"] = sqe.nsid;
+  nb::dict fields;
+  for (const auto& field : driver::command_fields(sqe, sqid)) fields[field.name] = field.value;
+  out["fields"] = fields;
+  out["prp1"] = sqe.prp1;
+  out["prp2"] = sqe.prp2;
+  out["mptr"] = sqe.mptr;
+  out["cdws"] = dwords_of(sqe);
+  return out;
+}
+
+void add_completion(nb::dict& out, const spec::Cqe& cqe) {
+  char status[8];
+  std::snprintf(status, sizeof status, "%02x/%02x", cqe.sct(), cqe.sc());
+  out["status"] = status;
+  out["status_text"] = spec::status_text(cqe.sct(), cqe.sc());
+  out["dnr"] = cqe.dnr();
+  out["cdw0"] = cqe.cdw0;
+  out["sqhd"] = cqe.sqhd;
+  out["cpl"] = dwords_of(cqe);
+}
+
+nb::list records_of(const std::vector<driver::LoggedCommand>& commands) {
+  nb::list records;
+  for (const auto& command : commands) {
+    nb::dict out = command_of(command.sqe, command.sqid);
+    out["sent_us"] = microseconds(command.submit_ns);
+    out["completed_us"] = microseconds(command.complete_ns);
+    out["state"] = state_of(command);
+    if (command.state == driver::CommandState::kCompleted) add_completion(out, command.cqe);
+    out["text"] = driver::logged_text(command);
+    records.append(out);
+  }
+  return records;
+}
+
+}  // namespace
+
+void bind_cmdlog(nb::module_& m) {
+  m.def("qpair_cmdlog", [](const Qpair& self, const IntArg& count) {
+    return records_of(self.queue().pair().cmdlog()->latest(count.u32("count")));
+  });
+  m.def("controller_cmdlog", [](const Controller& self, const IntArg& count) {
+    return records_of(self.driver().admin().pair().cmdlog()->latest(count.u32("count")));
+  });
+  m.def(
+      "cmdlog_merged",
+      [](const Controller& self, const IntArg& count, const IntArg& of_each) {
+        const auto logs = self.driver().cmdlogs();
+        const uint32_t each = of_each.u32("of_each");
+        if (each == 0) return records_of(driver::merged(logs, count.u32("count")));
+        return records_of(driver::latest_of_each(logs, each));
+      },
+      "nvme"_a, "count"_a = 0, "of_each"_a = 0,
+      "The commands of all queues of a controller by time: the newest `count`, or those that each "
+      "queue sent last.");
+  m.def(
+      "clock_us", [] { return static_cast<double>(base::Clock::real().now_ns()) / 1000; },
+      "The clock of all command logs, in microseconds.");
+  m.def("command_record", [](const nb::bytes& sqe, const IntArg& sqid) {
+    spec::Sqe entry;
+    if (sqe.size() != sizeof entry) throw nb::value_error("an SQE has 64 bytes");
+    std::memcpy(&entry, sqe.c_str(), sizeof entry);
+    const uint16_t id = sqid.u16("sqid");
+    nb::dict out = command_of(entry, id);
+    out["text"] = driver::command_text(entry, id);
+    return out;
+  });
+}
+
+}  // namespace pynvme::bindings

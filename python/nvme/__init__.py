@@ -27,6 +27,8 @@ Classes:
 
 Functions:
     srand        seed every random choice
+    cmdlog_merged  the commands of all queues of a controller, in the order of time
+    cmdlog_export  command logs as JSON lines
 
 Commands are asynchronous: they are sent at once, and `waitdone()` of the Controller or Qpair waits
 for them and calls their callbacks, `cb(cdw0, status1)` or `cb(cpl)` with the completion's four

@@ -26,9 +26,10 @@ def _demo_script() -> Path:
 def _pytest(arguments: Sequence[str]) -> int:
     command = [sys.executable, "-m", "pytest", *arguments]
     try:
-        return subprocess.run(command, check=False).returncode
+        status = subprocess.run(command, check=False).returncode
     except KeyboardInterrupt:
         return 130  # pytest got the same Ctrl-C and has told what was under way
+    return status if status >= 0 else 128 - status  # ended by a signal, as shells write it
 
 
 def _demo(args: argparse.Namespace) -> int:
@@ -93,7 +94,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["test"] and arguments[1:] not in (["-h"], ["--help"]):
-        return _pytest(arguments[1:])  # options and all: they are pytest's
+        return _pytest(["--pynvme-launcher", *arguments[1:]])  # options and all: they are pytest's
     args = parser.parse_args(arguments)
     try:
         return int(args.run(args))

@@ -1,5 +1,5 @@
 # What scripts and people make of command logs. Records come decoded from the driver; here they are
-# lines of text, a view of several queues (with the device's own trace beside it), and JSON lines.
+# lines of text, a view of several queues, and JSON lines.
 """Command logs: text, merged views, export.
 
 Every command that a queue sends is kept, with its completion and times, in a log of the last 4096
@@ -38,6 +38,7 @@ from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from nvme import _core
 from nvme.errors import ArgumentError
@@ -45,9 +46,11 @@ from nvme.errors import ArgumentError
 if TYPE_CHECKING:
     from nvme.controller import Controller
     from nvme.qpair import Qpair
-    from nvme.ssd import Ssd
 
 Record = dict[str, Any]
+
+controllers: WeakSet[Controller] = WeakSet()
+"""Those that scripts made, for what looks at all of them: a failing test's report."""
 
 _KEYS = (
     "queue", "cid", "opcode", "command", "nsid", "fields", "prp1", "prp2", "mptr", "cdws",
@@ -80,7 +83,7 @@ def show(title: str, records: list[Record]) -> str:
     return text
 
 
-def cmdlog_merged(nvme: Controller, count: int = 0, ssd: Ssd | None = None) -> str:
+def cmdlog_merged(nvme: Controller, count: int = 0) -> str:
     """Print and return the commands of all queues of a controller in the order they were sent.
 
     Admin queue, Qpairs and IOWorkers; of queues that were deleted since, the last 32.
@@ -88,44 +91,17 @@ def cmdlog_merged(nvme: Controller, count: int = 0, ssd: Ssd | None = None) -> s
     Args:
         nvme: the Controller
         count: the newest commands, of all queues together; 0: all that are kept
-        ssd: an Ssd(..., trace=n): what the device did is shown beside what the host did, line by
-            line in the order of time
 
     >>> import nvme as d
     >>> nvme0 = d.Controller("sim")
     >>> nvme0.getfeatures(7).waitdone() >= 0
     True
-    >>> text = d.cmdlog_merged(nvme0, 1)  # time of day, command, completion, latency
-    cmdlog of all queues of sim...Get Features (0Ah) sqid:0 ... fid:0x7 (Number of Queues) -> Successful Completion ...
+    >>> text = d.cmdlog_merged(nvme0, 1)
+    cmdlog of all queues of sim
+    ... Get Features (0Ah) sqid:0 ... fid:0x7 (Number of Queues) -> Successful Completion ...
     >>> nvme0.close()
     """
-    records = _core.cmdlog_merged(nvme, count)
-    if ssd is None:
-        return show(f"all queues of {nvme.addr}", records)
-    text = "\n".join([f"cmdlog of all queues of {nvme.addr}", *_side_by_side(records, ssd.trace())])
-    print(text)
-    return text
-
-
-def _side_by_side(records: list[Record], events: list[Record]) -> list[str]:
-    host = []
-    for record in records:
-        name = f"sq {record['queue']} cid {record['cid']} {record['command']}"
-        if record["sent_us"] is not None:
-            host.append((record["sent_us"], f"{name} sent", ""))
-        if record["completed_us"] is not None:
-            status = record.get("status", record["state"])
-            host.append((record["completed_us"], f"{name} done {status}", ""))
-    first = min((when for when, _, _ in host), default=0.0)
-    device = [(event["time_us"], "", event["text"]) for event in events]
-    rows = sorted(host + [row for row in device if row[0] >= first], key=lambda row: row[0])
-    width = max([len(left) for _, left, _ in rows], default=0)
-    stamps = _wall_clock(when for when, _, _ in rows)
-    table = [
-        f"{stamp}  {left:{width}}  {right}".rstrip()
-        for stamp, (_, left, right) in zip(stamps, rows, strict=True)
-    ]
-    return [f"{'':15}  {'host':{width}}  device", *table]
+    return show(f"all queues of {nvme.addr}", _core.cmdlog_merged(nvme, count))
 
 
 def exported(record: Record) -> Record:
@@ -137,13 +113,12 @@ def exported(record: Record) -> Record:
 
 
 def cmdlog_export(
-    source: Controller | Qpair | Ssd, file: str | os.PathLike[str] | IO[str], count: int = 0
+    source: Controller | Qpair, file: str | os.PathLike[str] | IO[str], count: int = 0
 ) -> int:
     """Write a command log as JSON lines, one object a command; returns how many.
 
     Args:
-        source: a Controller (all its queues, in the order of time), a Qpair, or an Ssd made with
-            trace=n (its events instead of commands, see Ssd.trace())
+        source: a Controller (all its queues, in the order of time) or a Qpair
         file: a path, or a text file that is open for writing
         count: the newest of them; 0: all that are kept
 
@@ -168,13 +143,8 @@ def cmdlog_export(
         rows = [exported(record) for record in _core.cmdlog_merged(source, count)]
     elif isinstance(source, _core.Qpair):
         rows = [exported(record) for record in _core.qpair_cmdlog(source, count)]
-    elif isinstance(source, _core.Ssd):
-        rows = [
-            {key: value for key, value in event.items() if key != "text"}
-            for event in source.trace(count)
-        ]
     else:
-        raise ArgumentError(f"source = {source!r} is no Controller, Qpair or Ssd")
+        raise ArgumentError(f"source = {source!r} is neither a Controller nor a Qpair")
     text = "".join(json.dumps(row) + "\n" for row in rows)
     if isinstance(file, (str, os.PathLike)):
         Path(file).write_text(text)

@@ -13,7 +13,7 @@ from nvme import _core
 from nvme.address import address_text
 from nvme.arguments import integer
 from nvme.buffer import Buffer
-from nvme.cmdlog import show
+from nvme.cmdlog import controllers, show
 from nvme.errors import ArgumentError, ArgumentTypeError
 from nvme.identify import identify_field
 from nvme.status import warn_of
@@ -67,6 +67,7 @@ class Controller(_core.Controller):
             super().__init__(pcie)
         else:
             super().__init__(address_text(pcie))
+        controllers.add(self)
         try:
             # One that another object brought up is shared as it is: its queues stay.
             if nvme_init_func is not None or not _core.controller_initialised(self):
@@ -191,8 +192,8 @@ class Controller(_core.Controller):
         >>> nvme0 = d.Controller("sim")
         >>> queues = nvme0.getfeatures(7).waitdone()
         >>> text = nvme0.cmdlog(1)
-        cmdlog of the admin queue...
-        Get Features (0Ah)...Successful Completion (00/00)...
+        cmdlog of the admin queue
+        ... Get Features (0Ah)...Successful Completion (00/00)...
         >>> nvme0.close()
         """
         return show("the admin queue", _core.controller_cmdlog(self, count))

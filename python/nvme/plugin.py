@@ -1,8 +1,7 @@
 # The pytest plugin, found through its entry point. pytest imports this file in every project of the
 # environment, so nothing else of the package is imported, and no device opened, before a test asks
-# for
-# one: a project that does not use pynvme sees three more options and no other difference.
-"""pytest plugin: options, fixtures, seeds, durations and the report's summary."""
+# for one: a project that does not use pynvme sees three more options and no other difference.
+"""pytest plugin: options, fixtures, seeds, durations, the run's log, what a failing test shows."""
 
 from __future__ import annotations
 
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from nvme.runlog import RunLog
+
 if TYPE_CHECKING:
     import nvme
 
@@ -23,6 +24,9 @@ _FIXTURES = frozenset(
 )
 _SEED = pytest.StashKey[int]()
 _STARTED = pytest.StashKey[float]()
+_STARTED_US = pytest.StashKey[float]()  # by the clock of the command logs
+_FINISHED = pytest.StashKey[bool]()
+_RUN_LOG = pytest.StashKey[RunLog]()
 _log = logging.getLogger("nvme.plugin")
 
 AerCallback = Callable[..., object]
@@ -70,6 +74,35 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             group.addoption(name, **description)
         except ValueError as error:  # another plugin has an option of this name: it keeps it
             _log.debug("%s", error)
+    # For ./pynvme test: each test on a line of its own, with its duration.
+    group.addoption(
+        "--pynvme-launcher", action="store_true", dest="nvme_launcher", help=argparse.SUPPRESS
+    )
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("nvme_launcher", False) and config.option.verbose == 0:
+        config.option.verbose = 1
+    duts = config.getoption("nvme_duts", None)
+    for dut in duts or []:
+        from nvme import _core
+
+        try:
+            _core.address_name(dut)
+        except ValueError as error:
+            raise pytest.UsageError(f"--dut: {error}") from None
+    config.stash[_RUN_LOG] = RunLog(config, duts[0] if duts else "sim")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    session.config.stash[_FINISHED] = True
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if _RUN_LOG in config.stash:
+        config.stash[_RUN_LOG].close()
 
 
 def _uses_nvme(item: pytest.Item) -> bool:
@@ -92,8 +125,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     if not _uses_nvme(item):
         return
     import nvme
+    from nvme import _core
 
     logging.getLogger("nvme").setLevel(logging.INFO)
+    item.config.stash[_RUN_LOG].start_test()
+    item.stash[_STARTED_US] = _core.clock_us()
     seed = item.config.getoption("nvme_seed", None)
     if seed is None:
         seed = random.SystemRandom().getrandbits(32)
@@ -110,6 +146,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> None:
         _log.info("test duration: %.3f sec", time.monotonic() - started)
 
 
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    try:
+        return (yield)
+    finally:
+        item.config.stash[_RUN_LOG].end_test()
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     outcome: Any = yield
@@ -118,10 +162,39 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
     if report.failed and _SEED in item.stash:
         seed = item.stash[_SEED]
         report.sections.append(("pynvme", f"seed 0x{seed:08x}; replay with --seed 0x{seed:08x}"))
+        if report.when != "teardown":
+            from nvme.lastcommands import last_commands
+
+            for address, lines in last_commands(item.stash[_STARTED_US]):
+                report.sections.append((f"pynvme: last commands of {address}", lines))
+    if _SEED in item.stash:
+        item.config.stash[_RUN_LOG].report(report)
+
+
+def pytest_report_teststatus(
+    report: pytest.TestReport, config: pytest.Config
+) -> tuple[str, str, tuple[str, dict[str, bool]]] | None:
+    if not config.getoption("nvme_launcher", False) or getattr(report, "when", "") != "call":
+        return None
+    # The summary asks as well, for the word alone.
+    if hasattr(report, "wasxfail") or report.skipped or config.stash.get(_FINISHED, False):
+        return None
+    letter, colour = ("F", "red") if report.failed else (".", "green")
+    word = f"{report.outcome.upper()} {report.duration:.2f} s"
+    return report.outcome, letter, (word, {colour: True})
+
+
+def pytest_warning_recorded(warning_message: Any, nodeid: str) -> None:
+    if nodeid:
+        _log.warning("%s: %s", nodeid, warning_message.message)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     import sys
+
+    run_log = terminalreporter.config.stash[_RUN_LOG]
+    if run_log.opened:
+        terminalreporter.write_line(f"log of this run: {run_log.path.name}")
 
     report_module = sys.modules.get("nvme.report")  # loaded by a script that makes a report, only
     if report_module is None:

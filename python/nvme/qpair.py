@@ -20,8 +20,8 @@ class Qpair(_core.Qpair):
         >>> nvme0n1.read(qpair, buf, lba=8, lba_count=8).waitdone()
         0
         >>> text = qpair.cmdlog(1)
-        cmdlog of qpair 1...
-        Read (02h)...slba:0x8 nlb:8...Successful Completion (00/00)...
+        cmdlog of qpair 1
+        ... Read (02h)...slba:0x8 nlb:8...Successful Completion (00/00)...
         >>> nvme0.close()
         """
         return show(f"qpair {self.sqid}", _core.qpair_cmdlog(self, count))

@@ -6,7 +6,6 @@
 #include <bit>
 #include <cstdint>
 #include <cstdio>
-#include <cstring>
 #include <vector>
 
 #include <nanobind/nanobind.h>
@@ -119,15 +118,6 @@ void bind_cmdlog(nb::module_& m) {
   m.def(
       "clock_us", [] { return static_cast<double>(base::Clock::real().now_ns()) / 1000; },
       "The clock of all command logs, in microseconds.");
-  m.def("command_record", [](const nb::bytes& sqe, const IntArg& sqid) {
-    spec::Sqe entry;
-    if (sqe.size() != sizeof entry) throw nb::value_error("an SQE has 64 bytes");
-    std::memcpy(&entry, sqe.c_str(), sizeof entry);
-    const uint16_t id = sqid.u16("sqid");
-    nb::dict out = command_of(entry, id);
-    out["text"] = driver::command_text(entry, id);
-    return out;
-  });
 }
 
 }  // namespace pynvme::bindings

@@ -7,6 +7,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "bindings/bind.h"
+#include "pcie/address.h"
 #include "pcie/bus.h"
 #include "pcie/embedded/slot.h"
 
@@ -77,6 +78,10 @@ Traceback (most recent call last):
 SystemError: ...
 >>> nvme0.close()
 )");
+  m.def(
+      "address_name", [](const std::string& text) { return pcie::parse_address(text).name; },
+      "text"_a,
+      "The whole name of the device that an address means. AddressError when it is none.");
   m.def(
       "bus_names", [] { return pcie::Bus::instance().names(); },
       "Addresses of the devices that this process knows.");

@@ -16,8 +16,8 @@ struct NamedField {
   bool telling;      // worth a place in a line of text although it is 0
 };
 
-// All fields of the opcode; of sqid 0 by the admin command set, else by the I/O command sets. Dwords
-// that are not zero outside of their fields come as "cdw12" and the like, in whole.
+// All fields of the opcode; of sqid 0 by the admin command set, else by the I/O command sets.
+// Dwords that are not zero outside of their fields come as "cdw12" and the like, in whole.
 std::vector<NamedField> command_fields(const spec::Sqe& sqe, uint16_t sqid);
 
 // What a Log Page Identifier or a Feature Identifier stands for; "" for those that nobody named.

@@ -105,5 +105,5 @@ def test_the_schema_in_the_help_is_the_schema():
 
 
 def test_what_has_no_log_is_said():
-    with pytest.raises(AssertionError, match="no Controller, Qpair or Ssd"):
+    with pytest.raises(AssertionError, match="neither a Controller nor a Qpair"):
         d.cmdlog_export(d.Buffer(512), io.StringIO())

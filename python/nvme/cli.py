@@ -25,10 +25,13 @@ def _demo_script() -> Path:
 
 def _pytest(arguments: Sequence[str]) -> int:
     command = [sys.executable, "-m", "pytest", *arguments]
-    try:
-        status = subprocess.run(command, check=False).returncode
-    except KeyboardInterrupt:
-        return 130  # pytest got the same Ctrl-C and has told what was under way
+    process = subprocess.Popen(command)
+    while True:
+        try:
+            status = process.wait()
+            break
+        except KeyboardInterrupt:  # pytest got the same Ctrl-C; it stops the workers and sums up
+            continue
     return status if status >= 0 else 128 - status  # ended by a signal, as shells write it
 
 

@@ -1,5 +1,8 @@
 """The pytest plugin, in pytest runs of its own."""
 
+import os
+import signal
+import subprocess
 import sys
 
 import pytest
@@ -281,3 +284,25 @@ def test_the_launcher_shows_each_test_with_its_duration(pytester):
     collected.stdout.fnmatch_lines(
         ["*::test_read?0?", "*::test_read?8?", "*::test_fails"], consecutive=True
     )
+
+
+def test_ctrl_c_stops_the_workers_and_sums_up(pytester):
+    """Both processes get it, as from a terminal; the launcher waits for what pytest has to say."""
+    pytester.makepyfile(
+        """
+        def test_long(nvme0n1):
+            with nvme0n1.ioworker(io_size=8, time=60), nvme0n1.ioworker(io_size=8, time=60):
+                print("RUNNING", flush=True)
+        """
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-m", "nvme.cli", "test", "-s", "-p", "no:cacheprovider"],
+        stdout=subprocess.PIPE, text=True, cwd=pytester.path, start_new_session=True,
+    )  # fmt: skip
+    lines = iter(process.stdout.readline, "")
+    assert any("RUNNING" in line for line in lines)
+    os.killpg(process.pid, signal.SIGINT)
+    rest, _ = process.communicate(timeout=20)
+    assert process.returncode == pytest.ExitCode.INTERRUPTED
+    assert "KeyboardInterrupt" in rest
+    assert "log of this run: test_sim.log" in rest

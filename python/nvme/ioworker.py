@@ -107,7 +107,7 @@ def checked_call(function: Callable[P, T]) -> Callable[P, T]:
         try:
             signature.bind(*arguments, **keywords)
         except TypeError as error:
-            raise ArgumentTypeError(f"{function.__name__}: {error}") from None
+            raise ArgumentTypeError(f"{function.__name__}() {error}") from None
         return function(*arguments, **keywords)
 
     return call

@@ -275,12 +275,8 @@ class IOWorker(_core.IOWorker):
         if self._cmdlog_list is not None:
             self._cmdlog_list[:] = _core.ioworker_last_commands(self)
         if self._op_percentage is not None:
-            sent = {
-                opcode: _core.ioworker_opcode_count(self, opcode) for opcode in self._op_percentage
-            }
-            total = sum(sent.values())
-            for opcode, count in sent.items():
-                self._op_percentage[opcode] = round(count * 100 / total) if total else 0
+            for opcode in self._op_percentage:
+                self._op_percentage[opcode] = result.sent_by_opcode.get(opcode, 0)
         self._result = result
         self._warn(result["error"])
         return result

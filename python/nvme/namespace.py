@@ -185,8 +185,8 @@ class Namespace(_core.Namespace):
             lba_align: addresses are multiples of it, in LBAs; one number, or one for each size
             lba_random: True, False, or per cent of the IOs, 0 to 100
             read_percentage: 0 to 100; the rest are writes
-            op_percentage: {opcode: per cent} instead, adding up to 100; overwritten with what was
-                sent
+            op_percentage: {opcode: per cent} instead, adding up to 100; overwritten with how many
+                of each were sent
             time: seconds, 0 to 3600000; 0: no limit
             qdepth: commands under way, 1 to min(1024, MQES + 1)
             region_start, region_end: first LBA, and the first one behind; clipped to the namespace

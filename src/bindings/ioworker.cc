@@ -263,9 +263,6 @@ False
     }
     return opcodes;
   });
-  m.def("ioworker_opcode_count", [](IOWorker& self, const IntArg& opcode) {
-    return self.close().opcode_counts[opcode.u8("opcode")];
-  });
   m.def("ioworker_last_commands", [](IOWorker& self) {
     std::vector<std::tuple<uint64_t, uint32_t, uint8_t>> commands;
     for (const auto& command : self.close().last_commands) {

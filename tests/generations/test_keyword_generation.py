@@ -93,7 +93,8 @@ def test_outputs_of_a_worker(nvme0n1: Namespace):
     assert latency[50] <= latency[90] <= latency[99] <= latency[99.9]
     assert all(opcode in (0, 1, 2) for slba, nlb, opcode in cmdlog)
     assert r.io_count_nonread >= r.io_count_write
-    assert 55 <= mix[2] <= 65
+    assert sum(mix.values()) == r.io_count_read + r.io_count_nonread
+    assert 0.55 <= mix[2] / sum(mix.values()) <= 0.65
     assert r.latency_max_us >= r.latency_average_us
     assert r.iops_consistency is not None
     assert r.latency_distribution is not None

@@ -115,7 +115,7 @@ def test_commands(nvme0n1, name):
     for opcode, latency in result.latency_by_opcode.items():
         assert latency.count == opcodes[opcode]
     if "op_percentage" in arguments:
-        assert arguments["op_percentage"] == workload["op_percentage"]
+        assert +Counter(arguments["op_percentage"]) == opcodes
 
 
 @pytest.mark.parametrize(

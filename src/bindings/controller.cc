@@ -45,6 +45,8 @@ uint32_t register_offset(const Controller& self, const IntArg& offset) {
 // A sequence of the driver that waits for the device.
 template <class Steps>
 void run(Controller& self, Steps steps) {
+  // A copy: close() in another thread takes it from the object while this waits.
+  // NOLINTNEXTLINE(performance-unnecessary-copy-initialization)
   const auto open = self.shared();
   const auto driver = open->shared_driver();
   {

@@ -29,6 +29,8 @@ Functions:
     srand        seed every random choice
     cmdlog_merged  the commands of all queues of a controller, in the order of time
     cmdlog_export  command logs as JSON lines
+    device_trace  what an embedded SSD saw and did itself: "sim:trace=4096" keeps it
+    device_trace_export  the same as JSON lines
 
 Commands are asynchronous: they are sent at once, and `waitdone()` of the Controller or Qpair waits
 for them and calls their callbacks, `cb(cdw0, status1)` or `cb(cpl)` with the completion's four
@@ -62,7 +64,12 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from nvme.buffer import Buffer
-    from nvme.cmdlog import cmdlog_export, cmdlog_merged
+    from nvme.cmdlog import (
+        cmdlog_export,
+        cmdlog_merged,
+        device_trace,
+        device_trace_export,
+    )
     from nvme.controller import Controller
     from nvme.errors import (
         ArgumentError,
@@ -102,6 +109,8 @@ __all__ = [
     "Subsystem",
     "cmdlog_export",
     "cmdlog_merged",
+    "device_trace",
+    "device_trace_export",
     "srand",
 ]
 
@@ -117,6 +126,8 @@ _HOME = {
     "Subsystem": "subsystem",
     "cmdlog_export": "cmdlog",
     "cmdlog_merged": "cmdlog",
+    "device_trace": "cmdlog",
+    "device_trace_export": "cmdlog",
     "srand": "seeding",
 }
 

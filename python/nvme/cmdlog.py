@@ -1,6 +1,6 @@
 # What scripts and people make of command logs. Records come decoded from the driver; here they are
 # lines of text, a view of several queues, and JSON lines.
-"""Command logs: text, merged views, export.
+"""Command logs: text, merged views, export, and the trace of an embedded SSD.
 
 Every command that a queue sends is kept, with its completion and times, in a log of the last 4096
 commands of that queue. `Qpair.cmdlog()` and `Controller.cmdlog()` show one queue,
@@ -27,6 +27,23 @@ One JSON object a command:
     cpl             the 4 dwords of the completion queue entry
 
 Times are those of one clock for all queues and simulated devices of the process.
+
+An embedded SSD with the key `trace` keeps what it saw and did itself, to lay beside the command
+log: `nvme.device_trace()` shows it, `nvme.device_trace_export()` writes JSON lines. One object an
+event:
+
+    sequence        counts the events of the device from 1
+    time_us         by the clock of the command logs
+    event           "tail doorbell", "head doorbell", "fetched", "posted", "interrupt", "pin",
+                    "enabled", "controller reset", "function reset", "shutdown", "power off",
+                    "power on"
+    queue           identifier of the submission queue, or of the completion queue when an entry was
+                    posted or a head doorbell written
+    value           what the doorbell says; 1 or 0 of the pin
+    vector          of an interrupt, MSI-X or MSI
+    index           of the entry that was fetched or posted
+
+and of what was fetched the keys of a command, of what was posted those of a completion, as above.
 """
 
 from __future__ import annotations
@@ -37,7 +54,7 @@ import time
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, cast
 from weakref import WeakSet
 
 from nvme import _core
@@ -145,9 +162,90 @@ def cmdlog_export(
         rows = [exported(record) for record in _core.qpair_cmdlog(source, count)]
     else:
         raise ArgumentError(f"source = {source!r} is neither a Controller nor a Qpair")
+    return _write(rows, file)
+
+
+def _write(rows: list[Record], file: str | os.PathLike[str] | IO[str]) -> int:
     text = "".join(json.dumps(row) + "\n" for row in rows)
     if isinstance(file, (str, os.PathLike)):
         Path(file).write_text(text)
     else:
         file.write(text)
     return len(rows)
+
+
+def _traced(nvme: Controller, count: int) -> list[Record]:
+    events = cast("list[Record] | None", _core.device_trace(nvme, count))
+    if events is None:
+        raise ArgumentError(
+            f"{nvme.addr} keeps no trace: only an embedded SSD does, made with the key trace, such "
+            'as "sim:trace=4096"'
+        )
+    return events
+
+
+def device_trace(nvme: Controller, count: int = 0) -> str:
+    """Print and return what an embedded SSD saw and did: the other side of the command log.
+
+    Doorbells, entries fetched and posted, interrupts, resets, power, by the same clock as
+    cmdlog_merged(), so that both can be laid side by side. The SSD keeps as many of its last
+    events as its key `trace` says.
+
+    Args:
+        nvme: the Controller
+        count: the newest events; 0: all that are kept
+
+    Raises:
+        ArgumentError: the device keeps no trace
+
+    >>> import nvme as d
+    >>> nvme0 = d.Controller("sim:trace=1000")
+    >>> nvme0.getfeatures(7).waitdone() >= 0
+    True
+    >>> text = d.device_trace(nvme0)
+    trace of sim:trace=1000
+    ...
+    ... SQ0[...] fetched: Get Features (0Ah) sqid:0 ... fid:0x7 (Number of Queues)
+    ... CQ0[...] posted: Successful Completion (00/00) sqid:0 ...
+    ... interrupt vector 0
+    ...
+    >>> nvme0.close()
+    """
+    records = _traced(nvme, count)
+    stamps = _wall_clock(record["time_us"] for record in records)
+    rows = [f"{stamp} {record['text']}" for stamp, record in zip(stamps, records, strict=True)]
+    text = "\n".join([f"trace of {nvme.addr}", *rows])
+    print(text)
+    return text
+
+
+def device_trace_export(
+    nvme: Controller, file: str | os.PathLike[str] | IO[str], count: int = 0
+) -> int:
+    """Write an embedded SSD's trace as JSON lines, one object an event; returns how many.
+
+    Args:
+        nvme: the Controller
+        file: a path, or a text file that is open for writing
+        count: the newest events; 0: all that are kept
+
+    The objects have the keys sequence, time_us and event, and by the kind of event queue, value,
+    vector, index and those of the command or the completion; help(nvme.cmdlog) has their meanings.
+
+    >>> import io, json
+    >>> import nvme as d
+    >>> nvme0 = d.Controller("sim:trace=1000")
+    >>> nvme0.getfeatures(7).waitdone() >= 0
+    True
+    >>> out = io.StringIO()
+    >>> d.device_trace_export(nvme0, out) > 3
+    True
+    >>> events = [json.loads(line) for line in out.getvalue().splitlines()]
+    >>> [event["fields"]["fid"] for event in events if event.get("command") == "Get Features"][-1]
+    7
+    >>> nvme0.close()
+    """
+    rows = _traced(nvme, count)
+    for row in rows:
+        del row["text"]
+    return _write(rows, file)

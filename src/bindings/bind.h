@@ -14,5 +14,6 @@ void bind_ioworker(nanobind::module_& m);
 void bind_latency_histogram(nanobind::module_& m);
 void bind_ssd(nanobind::module_& m);
 void bind_cmdlog(nanobind::module_& m);
+void bind_device_trace(nanobind::module_& m);
 
 }  // namespace pynvme::bindings

@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "bindings/bind.h"
+#include "bindings/cmdlog_records.h"
 #include "bindings/controller.h"
 #include "bindings/int_arg.h"
 #include "bindings/qpair.h"
@@ -52,6 +53,8 @@ nb::list dwords_of(const Entry& entry) {
   return dwords;
 }
 
+}  // namespace
+
 nb::dict command_of(const spec::Sqe& sqe, uint16_t sqid) {
   nb::dict out;
   out["queue"] = sqid;
@@ -80,6 +83,8 @@ void add_completion(nb::dict& out, const spec::Cqe& cqe) {
   out["sqhd"] = cqe.sqhd;
   out["cpl"] = dwords_of(cqe);
 }
+
+namespace {
 
 nb::list records_of(const std::vector<driver::LoggedCommand>& commands) {
   nb::list records;

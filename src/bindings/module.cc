@@ -29,6 +29,7 @@ NB_MODULE(_core, m) {
   bind_ioworker(m);
   bind_ssd(m);
   bind_cmdlog(m);
+  bind_device_trace(m);
 
   m.def(
       "seed", [](const IntArg& seed) { seed_random(seed.u64("seed")); }, "seed"_a,

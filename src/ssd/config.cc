@@ -236,6 +236,7 @@ constexpr Key kKeys[] = {
     {"nsformats",
      [](Config& c, Text k, Text v) { set_lba_sizes(c.ns_formats, k, v, kNamespacesMax, false); }},
     {"powerstates", [](Config& c, Text k, Text v) { set_whole(c.power_states, k, v, 1, 5); }},
+    {"trace", [](Config& c, Text k, Text v) { set_whole(c.trace_events, k, v, 0, 1'000'000); }},
 };
 
 [[noreturn]] void refuse_key(std::string_view key) {

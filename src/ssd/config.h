@@ -38,7 +38,8 @@ struct Config {
   uint32_t timeout_500ms = 20;     // "timeout": CAP.TO, in units of 500 ms
   uint8_t doorbell_stride = 0;     // "dstrd": CAP.DSTRD
   InterruptCapability interrupts = InterruptCapability::kMsix;  // "interrupts": pin, msi, msix
-  uint8_t power_states = 5;  // "powerstates": 1 to 5, 3 and 4 are non-operational
+  uint8_t power_states = 5;   // "powerstates": 1 to 5, 3 and 4 are non-operational
+  uint32_t trace_events = 0;  // "trace": how many of its last events it keeps to be looked at
 
   // How many namespaces there can be (NN).
   uint32_t namespace_limit() const { return namespaces + 15; }

@@ -95,7 +95,7 @@ TEST(Config, UnknownKeyListsTheKeys) {
       "\"speed\" is no key of an embedded SSD; the keys are capacity, lba, queues, mqes, mdts, "
       "namespaces, cache, latency, seed, file, model, serial, firmware, elpe, aerl, acl, "
       "version, ready_ms, timeout, dstrd, interrupts, lbaformats, nssizes, nsformats, "
-      "powerstates");
+      "powerstates, trace");
 }
 
 TEST(Config, RefusalNamesKeyValueAndWhatIsPossible) {

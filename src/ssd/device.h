@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <vector>
 
 #include "base/clock.h"
 #include "ssd/config.h"
+#include "ssd/frontend/trace.h"
 #include "ssd/host_port.h"
 
 namespace pynvme::ssd {
@@ -43,6 +45,9 @@ class Device {
   // when the range is none or overlaps one that is mapped.
   void dma_map(uint64_t iova, uint8_t* memory, uint64_t size);
   void dma_unmap(uint64_t iova, uint64_t size);  // returns when nothing touches the range any more
+
+  // What it saw and did, when Config::trace_events asks for it: the newest `count`, 0 for all.
+  std::vector<TraceEvent> trace(size_t count) const;
 
   void hot_reset();
   void power_off();  // sudden: what the volatile cache holds is lost

@@ -28,6 +28,7 @@
 #include "ssd/frontend/pci_space.h"
 #include "ssd/frontend/queues.h"
 #include "ssd/frontend/registers.h"
+#include "ssd/frontend/trace.h"
 #include "ssd/media/state_file.h"
 #include "ssd/model/health.h"
 #include "ssd/model/power.h"
@@ -130,6 +131,7 @@ struct Device::Impl {
   PciSpace pci_;
   Registers registers_;
   HostMemory memory_;
+  Trace trace_;
   Interrupts interrupts_;
   Queues queues_;
   Outstanding outstanding_;

@@ -24,8 +24,10 @@ Device::Impl::Impl(const Config& with, const base::Clock& by)
       doorbells(layout.table - spec::reg::kDoorbells),
       pci_(layout.pci(config)),
       registers_(config),
-      interrupts_(layout.vectors, static_cast<uint16_t>(config.io_queues + 1)),
-      queues_(config.io_queues, memory_, interrupts_, doorbells.memory, config.doorbell_stride),
+      trace_(config.trace_events, clock),
+      interrupts_(layout.vectors, static_cast<uint16_t>(config.io_queues + 1), trace_),
+      queues_(config.io_queues, memory_, interrupts_, trace_, doorbells.memory,
+              config.doorbell_stride),
       namespaces_(config),
       smart_(config.capacity_bytes, persistent_part(kPersistentSmart)),
       thermal_(now()),
@@ -109,6 +111,7 @@ void Device::Impl::update_running(std::unique_lock<std::mutex>& lock) {
 void Device::Impl::configure_interrupts() { interrupts_.configure(pci_.interrupt_setup()); }
 
 void Device::Impl::reset_controller(bool registers_too) {
+  trace_.note(registers_too ? TraceKind::kFunctionReset : TraceKind::kControllerReset);
   {
     const Queues::AllLocked all(queues_);
     engine_.forget();
@@ -152,12 +155,14 @@ void Device::Impl::enable() {
   queues_.open_cq(queues_.cq(0), cq_entries, true, 0, std::move(cq));
   queues_.open_sq(queues_.sq(0), sq_entries, 0, 0, std::move(sq));
   engine_.start(static_cast<spec::Ams>(registers_.cc().ams()) == spec::Ams::kWrrUrgent);
+  trace_.note(TraceKind::kEnabled);
   ready_at_ns_ = now() + config.ready_ms * 1'000'000ULL;
   smart_.set_shut_down(false);
   admin_.log_power_on_or_reset(std::exchange(power_on_, false), now());
 }
 
 void Device::Impl::start_shutdown() {
+  trace_.note(TraceKind::kShutdown);
   registers_.set_shutdown_status(spec::Shst::kOccurring);
   maintenance_.set_keep_alive(0, now());
   const Queues::AllLocked all(queues_);
@@ -202,6 +207,7 @@ void Device::power_off() {
   const std::lock_guard lock(impl.control_);
   if (!impl.powered_) return;
   impl.settle();
+  impl.trace_.note(TraceKind::kPowerOff);
   impl.powered_ = false;
   impl.reset_function(PciSpace::Reset::kPowerOn);
   impl.namespaces_.power_lost();
@@ -215,6 +221,7 @@ void Device::power_on() {
   Impl& impl = *impl_;
   const std::lock_guard lock(impl.control_);
   if (impl.powered_) return;
+  impl.trace_.note(TraceKind::kPowerOn);
   impl.thermal_.set_powered(true, impl.now());
   impl.smart_.power_on(impl.now());
   impl.maintenance_.power_on(impl.now());

@@ -107,3 +107,48 @@ def test_the_schema_in_the_help_is_the_schema():
 def test_what_has_no_log_is_said():
     with pytest.raises(AssertionError, match="neither a Controller nor a Qpair"):
         d.cmdlog_export(d.Buffer(512), io.StringIO())
+
+
+@pytest.fixture
+def traced():
+    nvme0 = d.Controller(d.Ssd(capacity="1GiB", latency=0, trace=4096))
+    yield nvme0
+    nvme0.close()
+
+
+def test_the_device_trace_lies_beside_the_command_log(traced):
+    nvme0n1, qpair, buf = d.Namespace(traced), d.Qpair(traced, 8), d.Buffer(4096)
+    nvme0n1.write(qpair, buf, 0x123, 8).waitdone()
+    sent = exported(qpair, 1)[0]
+    out = io.StringIO()
+    count = d.device_trace_export(traced, out)
+    events = [json.loads(line) for line in out.getvalue().splitlines()]
+    assert len(events) == count
+    of_queue = [e for e in events if e.get("queue") == qpair.sqid]
+    assert [e["event"] for e in of_queue[:3]] == ["tail doorbell", "fetched", "posted"]
+    tail, fetched, posted = of_queue[:3]
+    assert tail["value"] == 1
+    assert fetched["fields"]["slba"] == 0x123
+    assert fetched["cdws"] == sent["cdws"]
+    assert posted["cpl"] == sent["cpl"]
+    assert posted["cid"] == sent["cid"]
+    assert sent["sent_us"] <= fetched["time_us"] <= posted["time_us"] <= sent["completed_us"]
+    assert [e["sequence"] for e in events] == list(range(1, count + 1))
+
+
+def test_the_device_trace_as_text(traced, capsys):
+    traced.getfeatures(7).waitdone()
+    text = d.device_trace(traced, 4)
+    assert capsys.readouterr().out == text + "\n"
+    lines = text.splitlines()
+    assert lines[0] == f"trace of {traced.addr}"
+    assert len(lines) == 5
+    assert re.fullmatch(r"\d\d:\d\d:\d\d\.\d{6} \S.*", lines[-1])
+    traced.reset()
+    assert " controller reset" in d.device_trace(traced)
+    assert " enabled" in d.device_trace(traced)
+
+
+def test_a_device_without_a_trace_says_what_to_do(nvme0):
+    with pytest.raises(AssertionError, match="sim:trace=4096"):
+        d.device_trace(nvme0)

@@ -16,7 +16,7 @@ FORMS = (
 SIM_KEYS = (
     "capacity, lba, queues, mqes, mdts, namespaces, cache, latency, seed, file, model, serial, "
     "firmware, elpe, aerl, acl, version, ready_ms, timeout, dstrd, "
-    "interrupts, lbaformats, nssizes, nsformats, powerstates"
+    "interrupts, lbaformats, nssizes, nsformats, powerstates, trace"
 )
 
 

@@ -44,6 +44,8 @@ class EmbeddedFunction final : public Function, private ssd::HostPort {
   void power_off() override;
   void power_on() override;
 
+  const ssd::Device& device() const { return *device_; }
+
   // The device was pulled out of its slot: every access reads all ones from now on, also when the
   // device is in use elsewhere by then.
   void removed() { removed_.store(true, std::memory_order_release); }

@@ -25,6 +25,11 @@ Engine::Engine(const Parts& parts, Nvm& nvm, Admin& admin, Timekeeper& timekeepe
 
 void Engine::rung(uint32_t index) {
   const uint32_t qid = index / 2;
+  if (queues_.trace().on()) [[unlikely]] {
+    const bool known = qid < queues_.count();
+    queues_.trace().note(index % 2 == 0 ? TraceKind::kTail : TraceKind::kHead, qid,
+                         known ? queues_.doorbell(index) : 0);
+  }
   if (qid >= queues_.count()) {
     if (running()) wrong_doorbell(spec::aer::kErrorInvalidDoorbellRegister);
   } else if (index % 2 == 0) {

@@ -78,6 +78,7 @@ uint32_t Engine::fetch(SubmissionQueue& sq, uint32_t wanted, spec::Sqe* sqes, St
       }
       nvm_.prefetch_map(sqes[fetched]);
     }
+    queues_.trace().fetched(sq.id, sq.head, sqes[fetched]);
     sq.head = sq.after(sq.head);
     ++fetched;
   }
@@ -163,7 +164,10 @@ bool Engine::work_fused(SubmissionQueue& sq, Tally& tally, uint64_t now_ns) {
     status[0] = Nvm::lone_half(sqes[0]);
   }
   std::array<spec::Cqe, 2> cqes;
-  for (uint32_t i = 0; i < count; ++i) sq.head = sq.after(sq.head);
+  for (uint32_t i = 0; i < count; ++i) {
+    queues_.trace().fetched(sq.id, sq.head, sqes[i]);
+    sq.head = sq.after(sq.head);
+  }
   for (uint32_t i = 0; i < count; ++i) {
     if (status[i] != kSuccess) status[i] = note_error(sqes[i], sq.id, status[i], tally.error_lba);
     cqes[i] = make_cqe(sqes[i], sq.id, sq.head, status[i], 0);

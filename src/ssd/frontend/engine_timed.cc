@@ -177,8 +177,10 @@ uint32_t Engine::fetch_burst(SubmissionQueue& sq, uint32_t burst, uint64_t now_n
         queues_.unreserve(cq, 1);
         break;
       }
+      queues_.trace().fetched(sq.id, sq.head, sqe);
       sq.head = sq.after(sq.head);
       if (whole) {
+        queues_.trace().fetched(sq.id, sq.head, second);
         sq.head = sq.after(sq.head);
         enter_pair(sq, sqe, second, now_ns);
       } else {

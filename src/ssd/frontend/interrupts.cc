@@ -7,7 +7,8 @@
 
 namespace pynvme::ssd {
 
-Interrupts::Interrupts(uint16_t vectors, uint16_t queues) : vectors_(vectors), level_(queues) {}
+Interrupts::Interrupts(uint16_t vectors, uint16_t queues, Trace& trace)
+    : trace_(trace), vectors_(vectors), level_(queues) {}
 
 void Interrupts::reset_table() {
   for (Vector& vector : vectors_) {
@@ -187,7 +188,9 @@ void Interrupts::fire(uint16_t vector) {
 
 void Interrupts::fire_msix(Vector& vector) {
   vector.pending = (vector.control & 1) != 0 || function_mask_.load(std::memory_order_relaxed);
-  if (!vector.pending && port_ != nullptr) port_->message(vector.address, vector.data);
+  if (vector.pending || port_ == nullptr) return;
+  trace_.note(TraceKind::kInterrupt, 0, static_cast<uint32_t>(&vector - vectors_.data()));
+  port_->message(vector.address, vector.data);
 }
 
 void Interrupts::fire_msi(uint16_t vector) {
@@ -205,6 +208,7 @@ void Interrupts::deliver_msi() {
     // A function with several messages changes the low bits of the data (PCI 3.0 §6.8.1.6).
     const uint32_t data = (setup_.msi_data & ~(setup_.msi_vectors - 1U)) | vector;
     if (port_ != nullptr) {
+      trace_.note(TraceKind::kInterrupt, 0, vector);
       port_->message(setup_.msi_address, setup_.msi_vectors == 1 ? setup_.msi_data : data);
     }
   }
@@ -222,6 +226,7 @@ void Interrupts::update_pin() {
   const bool level = !setup_.pin_disabled && levels_ != 0 && (controller_mask_ & 1) == 0;
   if (level == pin_) return;
   pin_ = level;
+  trace_.note(TraceKind::kPin, 0, level ? 1 : 0);
   if (port_ != nullptr) port_->pin(level);
 }
 

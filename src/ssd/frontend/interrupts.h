@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/spinlock.h"
+#include "ssd/frontend/trace.h"
 #include "ssd/host_port.h"
 
 namespace pynvme::ssd {
@@ -29,7 +30,7 @@ struct InterruptSetup {
 
 class Interrupts {
  public:
-  Interrupts(uint16_t vectors, uint16_t queues);
+  Interrupts(uint16_t vectors, uint16_t queues, Trace& trace);
 
   // Whether a queue may use the vector, as things are set up now.
   bool accepts(uint16_t vector);
@@ -101,6 +102,7 @@ class Interrupts {
   std::atomic<uint64_t> coalescing_time_ns_{0};
   std::atomic<uint64_t> next_due_{UINT64_MAX};
   HostPort* port_ = nullptr;
+  Trace& trace_;
   std::vector<Vector> vectors_;
 
   base::SpinLock lock_;  // guards what follows: MSI and pin, which are rare

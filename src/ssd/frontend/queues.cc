@@ -20,10 +20,11 @@ bool QueueMemory::resolve(const HostMemory& memory) {
   return all;
 }
 
-Queues::Queues(uint16_t io_queues, HostMemory& memory, Interrupts& interrupts,
+Queues::Queues(uint16_t io_queues, HostMemory& memory, Interrupts& interrupts, Trace& trace,
                volatile uint32_t* doorbells, uint8_t doorbell_stride)
     : memory_(memory),
       interrupts_(interrupts),
+      trace_(trace),
       doorbells_(doorbells),
       stride_(doorbell_stride),
       shadow_(2U * (io_queues + 1U), doorbell_stride) {
@@ -146,6 +147,7 @@ void Queues::write(CompletionQueue& cq, const spec::Cqe& entry) {
   }
   spec::Cqe cqe = entry;
   cqe.status = spec::with_phase(cqe.status, cq.phase);
+  trace_.posted(cq.id, cq.tail, cqe);
   const auto halves = std::bit_cast<std::array<uint64_t, 2>>(cqe);
   std::memcpy(to, &halves[0], 8);
   // The half with the phase bit last: a host on another core must not see it before the rest.

@@ -17,6 +17,7 @@
 #include "ssd/frontend/interrupts.h"
 #include "ssd/frontend/prp.h"
 #include "ssd/frontend/shadow_doorbells.h"
+#include "ssd/frontend/trace.h"
 
 namespace pynvme::ssd {
 
@@ -100,7 +101,7 @@ struct alignas(64) CompletionQueue {
 
 class Queues {
  public:
-  Queues(uint16_t io_queues, HostMemory& memory, Interrupts& interrupts,
+  Queues(uint16_t io_queues, HostMemory& memory, Interrupts& interrupts, Trace& trace,
          volatile uint32_t* doorbells, uint8_t doorbell_stride);
 
   uint16_t count() const { return static_cast<uint16_t>(sqs_.size()); }  // admin queue included
@@ -112,6 +113,7 @@ class Queues {
   void set_doorbell(uint32_t index, uint32_t value);
 
   ShadowDoorbells& shadow() { return shadow_; }
+  Trace& trace() { return trace_; }
 
   // The queue's lock is held. `entries` is 1's based, the pages are resolved.
   void open_sq(SubmissionQueue& sq, uint32_t entries, uint16_t cqid, uint8_t priority,
@@ -172,6 +174,7 @@ class Queues {
 
   HostMemory& memory_;
   Interrupts& interrupts_;
+  Trace& trace_;
   volatile uint32_t* doorbells_;
   uint8_t stride_;
   ShadowDoorbells shadow_;

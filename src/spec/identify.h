@@ -288,7 +288,6 @@ inline constexpr uint8_t kNwpcPermanent = 1u << 2;
 inline constexpr uint32_t kOaesNamespaceAttribute = 1u << 8;
 inline constexpr uint32_t kOaesFirmwareActivation = 1u << 9;
 inline constexpr uint32_t kOaesNormalSubsystemShutdown = 1u << 15;
-inline constexpr uint32_t kOaesTelemetry = 1u << 10;
 
 // Namespace Identification Descriptor (NVMe Base 2.0 §5.17.2.3, CNS 03h); nidl bytes follow, a
 // descriptor with nidl 0 ends the list.

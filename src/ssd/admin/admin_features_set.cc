@@ -17,11 +17,11 @@ namespace f = spec::fid;
 
 constexpr uint8_t kAllSensors = 0xF;      // TMPSEL
 constexpr uint8_t kWorkloadHintLast = 2;  // §8.15.3; 3 to 7 are reserved
-// Critical warnings, and of the notices those that Identify's OAES names.
+// Critical warnings, the notices that Identify's OAES names, and that of telemetry (LPA).
 constexpr uint32_t kAecKept = 0x1F | spec::AsyncEventConfigFeature::kNamespaceAttribute |
                               spec::AsyncEventConfigFeature::kFirmwareActivation |
-                              spec::AsyncEventConfigFeature::kTelemetryLog |
-                              spec::AsyncEventConfigFeature::kNormalSubsystemShutdown;
+                              spec::AsyncEventConfigFeature::kTelemetryLog;
+constexpr uint32_t kVersion2 = 0x0002'0000;
 
 // CDW11 bits that mean something.
 uint32_t meaningful_bits(uint8_t fid) {
@@ -93,6 +93,9 @@ Outcome Admin::write_feature(const spec::Sqe& sqe, FeatureValues& values, uint64
       return kSuccess;
     case f::kAsyncEventConfig:
       values.async_events = value & kAecKept;
+      if (parts_.config.version >= kVersion2) {
+        values.async_events |= value & spec::AsyncEventConfigFeature::kNormalSubsystemShutdown;
+      }
       return kSuccess;
     case f::kAutonomousPowerStateTransition:
       return set_idle_transitions(sqe, values);

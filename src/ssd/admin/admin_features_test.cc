@@ -337,6 +337,11 @@ TEST_F(FeaturesTest, InterruptVectorConfiguration) {
   EXPECT_EQ(set(0x09, 17), 0x002);
 }
 
+TEST_F(FeaturesTest, EventsThatMayBeAskedFor) {
+  EXPECT_EQ(set(0x0B, 0xFFFF'FFFF), 0);
+  EXPECT_EQ(get(0x0B).cdw0(), 0x71Fu) << "a drive of 1.4 has no Normal NVM Subsystem Shutdown";
+}
+
 TEST_F(FeaturesTest, NoCacheNoCacheFeature) {
   Config config = TestHost::quick();
   config.cache_bytes = 0;

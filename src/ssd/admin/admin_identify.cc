@@ -174,8 +174,9 @@ spec::IdentifyController Admin::describe_controller() const {
   c.ver = config.version;
   c.rtd3r = 500'000;    // microseconds to wake from D3
   c.rtd3e = 2'000'000;  // and to get there
-  c.ctratt = spec::kCtrattHostIdentifier128 | spec::kCtrattNonOperationalPermissive;
-  c.oaes = spec::kOaesNamespaceAttribute | spec::kOaesFirmwareActivation | spec::kOaesTelemetry;
+  c.ctratt = spec::kCtrattHostIdentifier128;
+  if (has_non_operational_state(config)) c.ctratt |= spec::kCtrattNonOperationalPermissive;
+  c.oaes = spec::kOaesNamespaceAttribute | spec::kOaesFirmwareActivation;
   if (config.version >= kVersion2) c.oaes |= spec::kOaesNormalSubsystemShutdown;
   c.cntrltype = spec::kCntrltypeIo;
   c.oacs = spec::kOacsFormat | spec::kOacsFirmware | spec::kOacsDeviceSelfTest |
@@ -189,7 +190,7 @@ spec::IdentifyController Admin::describe_controller() const {
   if (config.version >= kVersion2) c.lpa |= spec::kLpaSupportedLogPages;
   c.elpe = config.elpe;
   c.npss = static_cast<uint8_t>(config.power_states - 1);
-  c.apsta = config.power_states > 3 ? 1 : 0;  // only with a non-operational state
+  c.apsta = has_non_operational_state(config) ? 1 : 0;
   c.wctemp = kWarningKelvin;
   c.cctemp = kCriticalKelvin;
   c.mtfa = 10;

@@ -39,7 +39,8 @@ TEST_F(IdentifyTest, Controller) {
   EXPECT_EQ(text(64, 8), "1.0     ");
   EXPECT_EQ(field<uint8_t>(77), 5) << "MDTS: 128 KiB";
   EXPECT_EQ(field<uint32_t>(80), 0x00010400u) << "VER";
-  EXPECT_EQ(field<uint32_t>(92), 0x700u) << "OAES";
+  EXPECT_EQ(field<uint32_t>(92), 0x300u)
+      << "OAES, whose bit 10 is reserved: LPA tells of telemetry";
   EXPECT_EQ(field<uint8_t>(111), 1) << "CNTRLTYPE";
   EXPECT_EQ(field<uint16_t>(256), 0x037F)
       << "OACS: security, format, firmware, namespace management, self-test, directives, MI, "
@@ -161,6 +162,21 @@ TEST_F(IdentifyTest, WhatIsNotThere) {
   }
 }
 
+TEST(Identify, WithoutNonOperationalStates) {
+  Config config = TestHost::quick();
+  config.power_states = 3;
+  TestHost host(config);
+  const uint64_t page = host.page();
+  ASSERT_EQ(host.status(Command::make(0x06).prp(page).set(10, 1)), 0);
+  EXPECT_EQ(host.get<uint8_t>(page + 263), 2) << "NPSS";
+  EXPECT_EQ(host.get<uint8_t>(page + 265), 0) << "APSTA";
+  EXPECT_EQ(host.get<uint32_t>(page + 96), 1u) << "CTRATT: no Non-Operational Power State Mode";
+  for (const uint32_t fid : {0x0Cu, 0x11u}) {
+    EXPECT_EQ(host.status(Command::make(0x0A).prp(page).set(10, fid)), 0x002) << fid;
+    EXPECT_EQ(host.status(Command::make(0x09).prp(page).set(10, fid)), 0x002) << fid;
+  }
+}
+
 TEST_F(IdentifyTest, DataPointer) {
   const Command base = Command::make(0x06).set(10, 1);
   EXPECT_EQ(host.status(Command(base).prp(page + 0x10, page + 0x1000)), 0);
@@ -185,6 +201,13 @@ class IdentifyVersion2Test : public IdentifyTest {
     return config;
   }
 };
+
+TEST_F(IdentifyVersion2Test, Events) {
+  ASSERT_EQ(identify(1, 0), 0);
+  EXPECT_EQ(field<uint32_t>(92), 0x8300u) << "OAES: Normal NVM Subsystem Shutdown as well";
+  EXPECT_EQ(host.status(Command::make(0x09).set(10, 0x0B).set(11, 0xFFFF'FFFF)), 0);
+  EXPECT_EQ(host.run(Command::make(0x0A).set(10, 0x0B)).cdw0(), 0x871Fu);
+}
 
 TEST_F(IdentifyVersion2Test, CommandSetStructures) {
   EXPECT_EQ(identify(5, 1), 0);

@@ -2,6 +2,7 @@
 #include "ssd/admin/features.h"
 
 #include "ssd/admin/feature_store.h"
+#include "ssd/model/power.h"
 
 namespace pynvme::ssd {
 namespace {
@@ -45,7 +46,6 @@ Features::Kind Features::kind(uint8_t fid, const Config& config) {
     case f::kWriteAtomicityNormal:
     case f::kAsyncEventConfig:
     case f::kHostControlledThermal:
-    case f::kNonOperationalPowerState:
     case f::kSanitizeConfig:
     case f::kSoftwareProgressMarker:
       return {true, kKept, 0};
@@ -67,7 +67,9 @@ Features::Kind Features::kind(uint8_t fid, const Config& config) {
     case f::kHostIdentifier:
       return {true, spec::kFeatureCapChangeable, sizeof(FeatureValues::host_identifier)};
     case f::kAutonomousPowerStateTransition:
-      return {true, kKept, sizeof(spec::ApstTable)};
+      return {has_non_operational_state(config), kKept, sizeof(spec::ApstTable)};
+    case f::kNonOperationalPowerState:
+      return {has_non_operational_state(config), kKept, 0};
     case f::kTimestamp:
       return {true, spec::kFeatureCapChangeable, sizeof(spec::Timestamp)};
     default:

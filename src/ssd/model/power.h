@@ -10,11 +10,17 @@
 
 #include "spec/feature.h"
 #include "spec/identify.h"
+#include "ssd/config.h"
 #include "ssd/model/timing.h"
 
 namespace pynvme::ssd {
 
 inline constexpr uint8_t kPowerStateCount = std::size(kPowerStates);
+
+// Whether there is a state to go to in idle time (states are in the order of their power).
+constexpr bool has_non_operational_state(const Config& config) {
+  return kPowerStates[config.power_states - 1].non_operational;
+}
 
 // Identify's descriptor of a state.
 spec::PowerStateDescriptor describe_power_state(uint8_t state);

@@ -20,11 +20,9 @@ void Engine::pump() {
     const uint32_t seen = pump_requests_.load();
     pump_locked();
     queues_.pump_lock().unlock();
-    // The lock is seen free before the requests are looked at: who still finds it taken has left
-    // its request already. Without the fence the processor may do it the other way round, and a
-    // doorbell is lost.
-    std::atomic_thread_fence(std::memory_order_seq_cst);
-    if (pump_requests_.load() == seen) break;
+    // An addition, not a load: whose request comes after it finds the lock free, the others are
+    // counted here. A load may be done before the lock is seen free, and a doorbell is lost.
+    if (pump_requests_.fetch_add(0) == seen) break;
   }
   parts_.events.deliver();
 }

@@ -418,12 +418,15 @@ uint32_t CommandQueue::wait(uint32_t expected, Delivery& delivery) {
   }
 }
 
-spec::Cqe CommandQueue::execute(Command command, bool quiet) {
+spec::Cqe CommandQueue::execute(Command command, bool quiet, std::optional<uint32_t> generation) {
   Execution execution;
   const uint8_t opcode = command.sqe.opcode;
   uint16_t cid = 0;
   {
     const Guard guard(*this);
+    if (generation && *generation != controller_.generation()) {
+      throw QueueDead(title() + ": a reset came before the command");
+    }
     cid = submit_locked(std::move(command), &execution);
   }
   Patience patience(controller_.clock());

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -104,7 +105,10 @@ class CommandQueue {
   // Sends, waits for this very command and returns its completion, whatever its status; others that
   // arrive meanwhile are kept for their wait(). Allowed inside callbacks. Throws CommandTimeout and
   // what wait() throws. quiet: the idle hook is not called (destructors).
-  spec::Cqe execute(Command command, bool quiet = false);
+  // generation: of the controller; when a reset took that away meanwhile, nothing is sent and
+  // QueueDead is thrown.
+  spec::Cqe execute(Command command, bool quiet = false,
+                    std::optional<uint32_t> generation = std::nullopt);
 
   // Takes completions from the device without delivering them: hooks run, slots become free, and
   // wait() delivers later. For a sender that needs an earlier command to be over.

@@ -172,8 +172,9 @@ uint64_t Controller::mdts_bytes() const {
   return identify_->mdts == 0 ? 0 : (uint64_t{4096} << cap_.mpsmin()) << identify_->mdts;
 }
 
-spec::Cqe Controller::execute(Command command, const char* what, bool quiet) {
-  const spec::Cqe cqe = admin_->execute(std::move(command), quiet);
+spec::Cqe Controller::execute(Command command, const char* what, bool quiet,
+                              std::optional<uint32_t> generation) {
+  const spec::Cqe cqe = admin_->execute(std::move(command), quiet, generation);
   if (!cqe.ok()) {
     char status[16];
     std::snprintf(status, sizeof(status), "%02x/%02x", cqe.sct(), cqe.sc());
@@ -191,8 +192,9 @@ uint64_t Controller::interrupts(unsigned vector) {
   return seen.load(std::memory_order_relaxed);
 }
 
-uint16_t Controller::take_queue_id() {
+uint16_t Controller::take_queue_id(uint32_t* generation) {
   const std::lock_guard guard(mutex_);
+  *generation = generation_.load();
   if (io_queue_limit_ == 0) {
     throw QueueCreationError(name() +
                              " has no IO queues: the controller is not initialised (after a "
@@ -228,20 +230,23 @@ void Controller::keep_log(const IoQueuePair& queue) {
   if (ended_logs_.size() > kEndedLogs) ended_logs_.pop_front();
 }
 
-void Controller::give_queue_id(uint16_t id) {
+void Controller::give_queue_id(uint16_t id, uint32_t generation) {
   const std::lock_guard guard(mutex_);
-  if (id < io_queues_.size()) io_queues_[id] = {};
+  if (generation == generation_.load() && id < io_queues_.size()) io_queues_[id] = {};
 }
 
-void Controller::lose_queue_id(uint16_t id) {
+void Controller::lose_queue_id(uint16_t id, uint32_t generation) {
   const std::lock_guard guard(mutex_);
-  if (id < io_queues_.size() && io_queues_[id].taken) io_queues_[id].lost = true;
+  if (generation == generation_.load() && id < io_queues_.size() && io_queues_[id].taken)
+    io_queues_[id].lost = true;
 }
 
 void Controller::reclaim_queue_ids() {
   std::vector<uint16_t> lost;
+  uint32_t generation = 0;
   {
     const std::lock_guard guard(mutex_);
+    generation = generation_.load();
     for (uint32_t id = 1; id <= io_queue_limit_; ++id) {
       if (!io_queues_[id].taken) return;
       if (std::exchange(io_queues_[id].lost, false)) lost.push_back(static_cast<uint16_t>(id));
@@ -253,18 +258,18 @@ void Controller::reclaim_queue_ids() {
       try {
         Command command;
         command.sqe = sqe;
-        const spec::Cqe cqe = admin_->execute(std::move(command));
+        const spec::Cqe cqe = admin_->execute(std::move(command), false, generation);
         // Invalid Queue Identifier: there is none, which is as good.
         gone &= cqe.ok() || (cqe.sct() == spec::sct::kCommandSpecific &&
                              cqe.sc() == spec::sc::kInvalidQueueIdentifier);
       } catch (const CommandTimeout&) {
         gone = false;
       } catch (...) {  // Ctrl-C, or the device is gone
-        for (const uint16_t one : lost) lose_queue_id(one);
+        for (const uint16_t one : lost) lose_queue_id(one, generation);
         throw;
       }
     }
-    gone ? give_queue_id(id) : lose_queue_id(id);
+    gone ? give_queue_id(id, generation) : lose_queue_id(id, generation);
   }
 }
 

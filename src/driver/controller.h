@@ -9,6 +9,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -99,7 +100,8 @@ class Controller : public std::enable_shared_from_this<Controller> {
   CommandQueue& admin() { return *admin_; }
   // Sends an admin command of the driver's own and throws CommandFailed, naming `what`, on an
   // error.
-  spec::Cqe execute(Command command, const char* what, bool quiet = false);
+  spec::Cqe execute(Command command, const char* what, bool quiet = false,
+                    std::optional<uint32_t> generation = std::nullopt);
 
   // IO queues that may exist at once (0 before init_queues()).
   uint32_t io_queue_limit() const { return io_queue_limit_; }
@@ -136,14 +138,15 @@ class Controller : public std::enable_shared_from_this<Controller> {
   void check_identify() const;
   // An identifier is taken before its queue is created and given back when nothing of it is left on
   // the device. In between the queue is attached: resets reach it.
-  uint16_t take_queue_id();
+  // generation: tells the controller's; identifiers of an earlier one are over.
+  uint16_t take_queue_id(uint32_t* generation);
   void attach(IoQueuePair& queue);
   void detach(IoQueuePair& queue, bool give_id);
-  void give_queue_id(uint16_t id);
+  void give_queue_id(uint16_t id, uint32_t generation);
   // Deletes what may be left of queues whose creation or deletion had no answer in time, when their
   // identifiers are the last ones.
   void reclaim_queue_ids();
-  void lose_queue_id(uint16_t id);
+  void lose_queue_id(uint16_t id, uint32_t generation);
   void set_commands(IoQueuePair& queue, CommandQueue* commands);
   void keep_log(const IoQueuePair& queue);  // with mutex_
   uint32_t raw_read32(uint32_t offset);

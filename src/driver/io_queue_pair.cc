@@ -45,9 +45,8 @@ IoQueuePair::IoQueuePair(std::shared_ptr<Controller> controller, const IoQueueOp
     : controller_(std::move(controller)), options_(options) {}
 
 void IoQueuePair::create_on_device() {
-  generation_ = controller_->generation();
   controller_->reclaim_queue_ids();
-  id_ = controller_->take_queue_id();
+  id_ = controller_->take_queue_id(&generation_);
   const unsigned vectors = controller_->interrupt_vectors();
   if (options_.vector == IoQueueOptions::kAnyVector) {
     // Vector 0 is the admin queue's; with one vector there is no choice.
@@ -67,24 +66,24 @@ void IoQueuePair::create_on_device() {
     deleted_ = false;
     controller_->execute(plain(create_cq_command(id_, options_.depth, cq_memory_.iova(),
                                                  options_.interrupts, options_.vector)),
-                         "Create I/O Completion Queue");
+                         "Create I/O Completion Queue", false, generation_);
     cq_created = true;
     controller_->execute(
         plain(create_sq_command(id_, options_.depth, sq_memory_.iova(), id_, options_.priority)),
-        "Create I/O Submission Queue");
+        "Create I/O Submission Queue", false, generation_);
   } catch (const CommandFailed& error) {
-    if (cq_created) controller_->admin().execute(plain(delete_cq_command(id_)), true);
+    if (cq_created) controller_->admin().execute(plain(delete_cq_command(id_)), true, generation_);
     deleted_ = true;
-    controller_->give_queue_id(id_);
+    controller_->give_queue_id(id_, generation_);
     throw QueueCreationError("IO queue " + std::to_string(id_) + ": " + error.what());
   } catch (...) {
     // A device that did not answer may still take the queue up: the identifier stays taken until it
     // is needed or the device is reset, the memory until the reset.
     if (pair_ != nullptr) pair_->kill("its creation failed");
     if (deleted_) {
-      controller_->give_queue_id(id_);
+      controller_->give_queue_id(id_, generation_);
     } else {
-      controller_->lose_queue_id(id_);
+      controller_->lose_queue_id(id_, generation_);
     }
     throw;
   }
@@ -119,9 +118,12 @@ void IoQueuePair::delete_on_device(bool quiet) {
   // From here on nobody may use it, whatever comes of the deletion.
   pair_->kill("it was deleted");
   try {
-    controller_->execute(plain(delete_sq_command(id_)), "Delete I/O Submission Queue", quiet);
-    controller_->execute(plain(delete_cq_command(id_)), "Delete I/O Completion Queue", quiet);
+    controller_->execute(plain(delete_sq_command(id_)), "Delete I/O Submission Queue", quiet,
+                         generation_);
+    controller_->execute(plain(delete_cq_command(id_)), "Delete I/O Completion Queue", quiet,
+                         generation_);
   } catch (const Error& error) {
+    if (controller_->generation() != generation_) return;  // a reset took it away meanwhile
     throw QueueDeletionError("IO queue " + std::to_string(id_) + ": " + error.what());
   }
   deleted_ = true;

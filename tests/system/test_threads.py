@@ -218,3 +218,31 @@ def test_a_thread_waits_while_another_sends_more_than_fits(connect):
     assert run(*(lambda lba=lba: send(lba) for lba in range(6))) == []
     with pytest.raises(TimeoutError):
         qpair.waitdone()
+
+
+def test_queues_are_made_while_another_thread_resets(connect):
+    """Whatever the order: afterwards each identifier that the device granted can be had."""
+    nvme0 = connect(latency=0)
+    done = threading.Event()
+
+    def make():
+        while not done.is_set():
+            try:
+                d.Qpair(nvme0, 8).delete()
+            except (d.QpairCreationError, d.QpairDeletionError, AssertionError, SystemError):
+                pass  # the reset was in between
+
+    def reset():
+        try:
+            for _ in range(30):
+                nvme0.reset()
+        finally:
+            done.set()
+
+    for _ in range(5):
+        done.clear()
+        assert run(make, reset) == []
+        queues = [d.Qpair(nvme0, 8) for _ in range(16)]
+        assert len({qpair.sqid for qpair in queues}) == 16
+        for qpair in queues:
+            qpair.delete()

@@ -9,6 +9,7 @@
 #include "driver/admin_commands.h"
 #include "driver/controller.h"
 #include "driver/errors.h"
+#include "spec/pci.h"
 
 namespace pynvme::driver {
 namespace {
@@ -136,9 +137,15 @@ uint64_t IoQueuePair::interrupts() {
 
 bool IoQueuePair::interrupted() {
   if (interrupts() != 0) return true;
-  // The pin is a level, shared by all: another queue may have raised it before.
-  return controller_->interrupt_kind() == pcie::InterruptKind::kPin && options_.interrupts &&
-         pair_->cq().ready() && controller_->function().interrupt_pending(0);
+  // The pin is a level, shared by all: another queue may have raised it before. Interrupt Disable
+  // takes it away, though not the status that says it is wanted (PCI 3.0 §6.2.3).
+  namespace pci = spec::pci;
+  if (controller_->interrupt_kind() != pcie::InterruptKind::kPin || !options_.interrupts) {
+    return false;
+  }
+  pcie::Function& function = controller_->function();
+  return pair_->cq().ready() && function.interrupt_pending(0) &&
+         (function.config_read(pci::kCommand, 2) & pci::kCommandInterruptDisable) == 0;
 }
 
 void IoQueuePair::clear_interrupts() {

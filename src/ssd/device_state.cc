@@ -63,7 +63,7 @@ Device::Impl::Impl(const Config& with, const base::Clock& by)
       admin_(parts_),
       timekeeper_(clock, [this] { engine_.advance(); }),
       engine_(parts_, nvm_, admin_, timekeeper_) {
-  features_.keep_in(state_part(kStateFeatures));
+  features_.keep_in(state_part(kStateFeatures), config);
   firmware_.keep_in(state_part(kStateFirmware));
   smart_.power_on(now());
   maintenance_.power_on(now());

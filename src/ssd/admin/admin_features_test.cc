@@ -282,6 +282,27 @@ TEST(Features, SavedValuesOutliveTheProcess) {
   clean();
 }
 
+TEST(Features, SavedForPowerStatesThatAreGone) {
+  Config config = TestHost::quick();
+  config.file = ::testing::TempDir() + "/features_power_states_test.media";
+  const auto clean = [&] {
+    std::remove(config.file.c_str());
+    std::remove((config.file + ".state").c_str());
+  };
+  clean();
+  {
+    TestHost host(config);
+    EXPECT_EQ(host.status(Command::make(0x09).set(10, 0x02 | kSave).set(11, 4)), 0);
+  }
+  config.power_states = 2;
+  {
+    TestHost host(config);
+    EXPECT_EQ(host.run(Command::make(0x0A).set(10, 0x02)).cdw0(), 0u) << "NPSS is 1";
+    EXPECT_EQ(host.run(Command::make(0x0A).set(10, 0x02 | kSaved)).cdw0(), 0u);
+  }
+  clean();
+}
+
 TEST_F(FeaturesTest, HostBehaviorAndIdentifier) {
   const uint64_t page = host.page();
   host.put<uint8_t>(page, 1);

@@ -1,6 +1,9 @@
 // Defaults, and what can be saved and changed.
 #include "ssd/admin/features.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "ssd/admin/feature_store.h"
 #include "ssd/model/power.h"
 
@@ -77,9 +80,19 @@ Features::Kind Features::kind(uint8_t fid, const Config& config) {
   }
 }
 
-void Features::keep_in(std::span<uint8_t> store) {
+void Features::keep_in(std::span<uint8_t> store, const Config& config) {
   store_ = store;
   load_features(store_, saved, current);
+  const uint8_t state = spec::PowerManagementFeature{saved.power_management}.ps();
+  const bool apst_fits = std::all_of(
+      std::begin(saved.apst.entry), std::end(saved.apst.entry),
+      [&](auto entry) { return entry.itpt_ms() == 0 || entry.itps() < config.power_states; });
+  for (FeatureValues* values : {&saved, &current}) {
+    if (state >= config.power_states) values->power_management = defaults.power_management;
+    if (apst_fits) continue;
+    values->apst = defaults.apst;
+    values->apst_enabled = defaults.apst_enabled;
+  }
   power_cycled();
 }
 

@@ -72,8 +72,9 @@ class Features {
   };
   static Kind kind(uint8_t fid, const Config& config);
 
-  // Loads what was saved there, and saves there from now on.
-  void keep_in(std::span<uint8_t> store);
+  // Loads what was saved there, and saves there from now on. Saved power states that this SSD does
+  // not have (the same file with another `powerstates`) are the default again.
+  void keep_in(std::span<uint8_t> store, const Config& config);
   // `saved` or a namespace's write protection has changed.
   void store() const;
 

@@ -1,6 +1,7 @@
 # The public Buffer: what needs text on top of the C++ class.
 """Buffer."""
 
+import inspect
 import sys
 
 from nvme import _core
@@ -17,8 +18,14 @@ class _Dump(str):
         return str(self) if hasattr(sys, "ps1") else super().__repr__()
 
 
+def _made_with(size: int = 4096, name: str = "buffer", pvalue: int = 0, ptype: int = 0) -> None:
+    """What Buffer() takes; see __signature__."""
+
+
 class Buffer(_core.Buffer):
     __doc__ = _core.Buffer.__doc__
+    # help() and editors ask for it, and the C++ constructor has none that they understand.
+    __signature__ = inspect.signature(_made_with)
 
     def dump(self, size: int | None = None) -> str:
         """Print and return the name and the first `size` bytes (all, when left out) as a hexdump.

@@ -135,6 +135,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
         seed = random.SystemRandom().getrandbits(32)
     nvme.srand(seed)
     item.stash[_SEED] = seed
+    item.user_properties.append(("seed", f"0x{seed:08x}"))  # in JUnit XML
     item.stash[_STARTED] = time.monotonic()
     _log.info("%s: seed 0x%08x, replay with --seed 0x%08x", item.nodeid, seed, seed)
 

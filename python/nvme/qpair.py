@@ -1,12 +1,28 @@
 # The public Qpair: what needs text on top of the C++ class.
 """Qpair."""
 
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING
+
 from nvme import _core
 from nvme.cmdlog import show
+
+if TYPE_CHECKING:
+    from nvme.controller import Controller
+
+
+def _made_with(
+    nvme: Controller, depth: int, prio: int = 0, ien: bool = True, iv: int = 0xFFFF
+) -> None:
+    """What Qpair() takes; see __signature__."""
 
 
 class Qpair(_core.Qpair):
     __doc__ = _core.Qpair.__doc__
+    # help() and editors ask for it, and the C++ constructor has none that they understand.
+    __signature__ = inspect.signature(_made_with)
 
     def cmdlog(self, count: int = 0) -> str:
         """Print and return the newest `count` commands with their completions, oldest first.

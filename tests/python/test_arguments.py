@@ -1,6 +1,8 @@
 """Wrong arguments: an AssertionError that is a ValueError as well, naming the argument; and numpy's
 numbers and arrays wherever Python's would do."""
 
+import inspect
+
 import numpy as np
 import pytest
 
@@ -170,3 +172,13 @@ def test_arrays_of_numpy_in_a_buffer():
     view[15] = 0x01020304
     assert buf.data(63, 60) == 0x01020304
     assert memoryview(buf).nbytes == 64
+
+
+def test_help_shows_how_objects_are_made():
+    buffer = inspect.signature(d.Buffer).parameters
+    assert {name: p.default for name, p in buffer.items()} == {
+        "size": 4096, "name": "buffer", "pvalue": 0, "ptype": 0
+    }  # fmt: skip
+    qpair = inspect.signature(d.Qpair).parameters
+    assert list(qpair) == ["nvme", "depth", "prio", "ien", "iv"]
+    assert [p.default for p in qpair.values()][2:] == [0, True, 0xFFFF]

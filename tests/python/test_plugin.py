@@ -279,6 +279,7 @@ def test_the_launcher_shows_each_test_with_its_duration(pytester):
     assert 'tests="3"' in xml
     assert 'failures="1"' in xml
     assert 'name="test_read[8]"' in xml
+    assert xml.count('<property name="seed" value="0x') == 3
     assert pytester.run(*launcher, "-k", "read and 8").ret == 0
     collected = pytester.run(*launcher, "--collect-only", "-q")
     collected.stdout.fnmatch_lines(

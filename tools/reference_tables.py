@@ -38,7 +38,7 @@ SIM_KEYS = {
     "nssizes": ("", "how large each namespace is; the rest of the capacity is not allocated"),
     "nsformats": ("", "bytes of an LBA in each namespace, instead of `lba` in all"),
     "powerstates": ("5", "power states; 3 and 4 are non-operational"),
-    "trace": ("0", "how many of its last events it keeps for `nvme.device_trace()`"),
+    "trace": ("0", "how many of its last events it keeps for `trace()` and `nvme.device_trace()`"),
 }  # fmt: skip
 
 # The specification's names of features and log pages, which the driver does not need.

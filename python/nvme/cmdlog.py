@@ -34,16 +34,25 @@ event:
 
     sequence        counts the events of the device from 1
     time_us         by the clock of the command logs
-    event           "tail doorbell", "head doorbell", "fetched", "posted", "interrupt", "pin",
-                    "enabled", "controller reset", "function reset", "shutdown", "power off",
-                    "power on"
+    event           "register", "tail doorbell", "head doorbell", "fetched", "prp list", "data",
+                    "posted", "interrupt", "pin", "enabled", "controller reset", "function reset",
+                    "shutdown", "power off", "power on"
     queue           identifier of the submission queue, or of the completion queue when an entry was
                     posted or a head doorbell written
-    value           what the doorbell says; 1 or 0 of the pin
+    value           what the doorbell or the register was set to; 1 or 0 of the pin
+    register        name of a register that the host wrote, by dword: "CC", "ASQ", "ASQ+4"
+    offset          and where it is
+    address length  of "data" and "prp list": a piece of host memory, for the command `cid`
+    direction       and where its data went: "from host" or "to host"
     vector          of an interrupt, MSI-X or MSI
     index           of the entry that was fetched or posted
 
 and of what was fetched the keys of a command, of what was posted those of a completion, as above.
+
+cmdlog_export() with device=True writes the events of both sides in the order of time. There every
+object has `source`, "host" or "device", and `event` and `time_us`; the host's events are "sent",
+with the keys of a command, "completed", with those of a completion and `latency_us`, and
+"timed out".
 """
 
 from __future__ import annotations
@@ -58,6 +67,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 from weakref import WeakSet
 
 from nvme import _core
+from nvme.arguments import integer
 from nvme.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -100,7 +110,16 @@ def show(title: str, records: list[Record]) -> str:
     return text
 
 
-def cmdlog_merged(nvme: Controller, count: int = 0) -> str:
+def _both_sides(nvme: Controller, count: int) -> list[Record]:
+    """Events of the host and of the device by time; of one moment as they depend on each other."""
+    ranks = {"sent": 0, "completed": 2, "timed out": 2}
+    device = [{"source": "device"} | event for event in _traced(nvme, 0)]
+    host = [{"source": "host"} | event for event in _core.host_events(nvme)]
+    events = sorted(host + device, key=lambda e: (e["time_us"], ranks.get(e["event"], 1)))
+    return events[-count:]
+
+
+def cmdlog_merged(nvme: Controller, count: int = 0, device: bool = False) -> str:
     """Print and return the commands of all queues of a controller in the order they were sent.
 
     Admin queue, Qpairs and IOWorkers; of queues that were deleted since, the last 32.
@@ -108,6 +127,8 @@ def cmdlog_merged(nvme: Controller, count: int = 0) -> str:
     Args:
         nvme: the Controller
         count: the newest commands, of all queues together; 0: all that are kept
+        device: beside them what the embedded SSD saw and did, which has to be made with trace=N;
+            a line for each event, and `count` counts those
 
     >>> import nvme as d
     >>> nvme0 = d.Controller("sim")
@@ -118,7 +139,17 @@ def cmdlog_merged(nvme: Controller, count: int = 0) -> str:
     ... Get Features (0Ah) sqid:0 ... fid:0x7 (Number of Queues) -> Successful Completion ...
     >>> nvme0.close()
     """
-    return show(f"all queues of {nvme.addr}", _core.cmdlog_merged(nvme, count))
+    if not device:
+        return show(f"all queues of {nvme.addr}", _core.cmdlog_merged(nvme, count))
+    events = _both_sides(nvme, integer("count", count, 0, 0xFFFFFFFF))
+    stamps = _wall_clock(event["time_us"] for event in events)
+    rows = [
+        f"{stamp} {event['source']:<6} {event['text']}"
+        for stamp, event in zip(stamps, events, strict=True)
+    ]
+    text = "\n".join([f"cmdlog of {nvme.addr}, host and device", *rows])
+    print(text)
+    return text
 
 
 def exported(record: Record) -> Record:
@@ -130,7 +161,10 @@ def exported(record: Record) -> Record:
 
 
 def cmdlog_export(
-    source: Controller | Qpair, file: str | os.PathLike[str] | IO[str], count: int = 0
+    source: Controller | Qpair,
+    file: str | os.PathLike[str] | IO[str],
+    count: int = 0,
+    device: bool = False,
 ) -> int:
     """Write a command log as JSON lines, one object a command; returns how many.
 
@@ -138,6 +172,8 @@ def cmdlog_export(
         source: a Controller (all its queues, in the order of time) or a Qpair
         file: a path, or a text file that is open for writing
         count: the newest of them; 0: all that are kept
+        device: of a Controller on an embedded SSD that keeps a trace: one object an event, of the
+            host and of the SSD, in the order of time
 
     The objects have the keys queue, cid, opcode, command, nsid, fields, prp1, prp2, mptr, cdws,
     sent_us, completed_us, latency_us, state, status, status_text, dnr, cdw0, sqhd and cpl;
@@ -156,7 +192,11 @@ def cmdlog_export(
     ('Get Features', 7, '00/00')
     >>> nvme0.close()
     """
-    if isinstance(source, _core.Controller):
+    if device:
+        if not isinstance(source, _core.Controller):
+            raise ArgumentError(f"source = {source!r}: with device=True it has to be a Controller")
+        rows = _without_text(_both_sides(source, integer("count", count, 0, 0xFFFFFFFF)))
+    elif isinstance(source, _core.Controller):
         rows = [exported(record) for record in _core.cmdlog_merged(source, count)]
     elif isinstance(source, _core.Qpair):
         rows = [exported(record) for record in _core.qpair_cmdlog(source, count)]
@@ -174,22 +214,30 @@ def _write(rows: list[Record], file: str | os.PathLike[str] | IO[str]) -> int:
     return len(rows)
 
 
-def _traced(nvme: Controller, count: int) -> list[Record]:
-    events = cast("list[Record] | None", _core.device_trace(nvme, count))
+def _without_text(events: list[Record]) -> list[Record]:
+    return [{key: value for key, value in event.items() if key != "text"} for event in events]
+
+
+def trace_of(address: str, events: object) -> list[Record]:
+    """Events as the core has them, None when there is no trace."""
     if events is None:
         raise ArgumentError(
-            f"{nvme.addr} keeps no trace: only an embedded SSD does, made with the key trace, such "
-            'as "sim:trace=4096"'
+            f"{address} keeps no trace: only an embedded SSD does, made with the key trace, such "
+            'as "sim:trace=4096" or nvme.Ssd(trace=4096)'
         )
-    return events
+    return cast("list[Record]", events)
+
+
+def _traced(nvme: Controller, count: int) -> list[Record]:
+    return trace_of(nvme.addr, _core.device_trace(nvme, count))
 
 
 def device_trace(nvme: Controller, count: int = 0) -> str:
     """Print and return what an embedded SSD saw and did: the other side of the command log.
 
-    Doorbells, entries fetched and posted, interrupts, resets, power, by the same clock as
-    cmdlog_merged(), so that both can be laid side by side. The SSD keeps as many of its last
-    events as its key `trace` says.
+    Registers, doorbells, entries fetched and posted, host memory read and written, interrupts,
+    resets, power, by the same clock as cmdlog_merged(), which shows both sides with device=True.
+    The SSD keeps as many of its last events as its key `trace` says.
 
     Args:
         nvme: the Controller
@@ -245,7 +293,4 @@ def device_trace_export(
     7
     >>> nvme0.close()
     """
-    rows = _traced(nvme, count)
-    for row in rows:
-        del row["text"]
-    return _write(rows, file)
+    return _write(_without_text(_traced(nvme, count)), file)

@@ -3,7 +3,9 @@
 """Ssd."""
 
 from nvme import _core
+from nvme.cmdlog import trace_of
 from nvme.errors import ArgumentError
+from nvme.ioworker import DotDict
 
 
 def _free_address() -> str:
@@ -26,7 +28,8 @@ class Ssd(_core.Ssd):
             Several namespaces: namespaces=2 shares the capacity out evenly; nsformats="512+4096"
             says bytes of an LBA for each, nssizes="1GB+512MB" how large each is, and what is left
             can be had by Namespace Management. lbaformats="512+4096" are the LBA formats,
-            powerstates=3 is how many power states there are.
+            powerstates=3 is how many power states there are. trace=1000 keeps the last 1000 events
+            of the SSD for trace().
 
     The data live as long as the object or something that has it open (or in a file:
     file="/tmp/ssd"). Pcie(ssd) and Controller(ssd) open it, and so does its address.
@@ -46,3 +49,31 @@ class Ssd(_core.Ssd):
                 raise ArgumentError(f"{key} = {value!r} must not hold a comma")
         options = ",".join(f"{key}={value}" for key, value in config.items())
         super().__init__(text or _free_address(), options)
+
+    def trace(self, count: int = 0) -> list[DotDict]:
+        """What the SSD saw and did, oldest first: its side of every command.
+
+        Returns a dict for each event, whose keys are attributes too: sequence, time_us, event,
+        text, and by the kind of event those that help(nvme.cmdlog) lists. The SSD keeps as many of
+        its last events as its key `trace` says, plugged in or not.
+
+        Args:
+            count: the newest events; 0: all that are kept
+
+        Raises:
+            ArgumentError: it was made without the key `trace`
+
+        >>> import nvme as d
+        >>> ssd = d.Ssd(capacity="1GiB", latency=0, trace=1000)
+        >>> nvme0 = d.Controller(ssd)
+        >>> n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(4096)
+        >>> n1.write(qpair, buf, lba=8, lba_count=8).waitdone()
+        0
+        >>> [event.event for event in ssd.trace(6)]
+        ['tail doorbell', 'fetched', 'data', 'posted', 'interrupt', 'head doorbell']
+        >>> data = ssd.trace(4)[0]
+        >>> data.address == buf.phys_addr, data.length, data.direction
+        (True, 4096, 'from host')
+        >>> nvme0.close()
+        """
+        return [DotDict(event) for event in trace_of(self.addr, _core.ssd_trace(self, count))]

@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstdio>
+#include <string>
 #include <vector>
 
 #include <nanobind/nanobind.h>
@@ -100,6 +101,33 @@ nb::list records_of(const std::vector<driver::LoggedCommand>& commands) {
   return records;
 }
 
+// The two moments of a command, as the trace of a device has its own.
+nb::list events_of(const std::vector<driver::LoggedCommand>& commands) {
+  nb::list events;
+  for (const auto& command : commands) {
+    if (command.submit_ns == 0) continue;
+    nb::dict sent = command_of(command.sqe, command.sqid);
+    sent["event"] = "sent";
+    sent["time_us"] = microseconds(command.submit_ns);
+    sent["text"] = "sent: " + driver::command_text(command.sqe, command.sqid);
+    events.append(sent);
+    if (command.state == driver::CommandState::kOutstanding) continue;
+    const bool completed = command.state == driver::CommandState::kCompleted;
+    nb::dict over;
+    over["event"] = completed ? "completed" : "timed out";
+    over["time_us"] = microseconds(command.complete_ns);
+    over["queue"] = command.sqid;
+    over["cid"] = command.sqe.cid;
+    over["latency_us"] = microseconds(command.complete_ns - command.submit_ns);
+    if (completed) add_completion(over, command.cqe);
+    over["text"] = completed ? "completed: " + driver::completion_text(command.cqe)
+                             : "timed out: sqid:" + std::to_string(command.sqid) +
+                                   " cid:" + std::to_string(command.sqe.cid);
+    events.append(over);
+  }
+  return events;
+}
+
 }  // namespace
 
 void bind_cmdlog(nb::module_& m) {
@@ -120,6 +148,11 @@ void bind_cmdlog(nb::module_& m) {
       "nvme"_a, "count"_a = 0, "of_each"_a = 0,
       "The commands of all queues of a controller by time: the newest `count`, or those that each "
       "queue sent last.");
+  m.def(
+      "host_events",
+      [](const Controller& self) { return events_of(driver::merged(self.driver().cmdlogs())); },
+      "nvme"_a,
+      "When the commands of all queues were sent, and when their completions were taken.");
   m.def(
       "clock_us", [] { return static_cast<double>(base::Clock::real().now_ns()) / 1000; },
       "The clock of all command logs, in microseconds.");

@@ -1,9 +1,13 @@
 // The trace of an embedded SSD for Python: events as dicts. What is made of them is in
 // python/nvme/cmdlog.py.
+#include "bindings/device_trace.h"
+
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <cinttypes>
 #include <cstdint>
+#include <cstdio>
 #include <string>
 
 #include <nanobind/nanobind.h>
@@ -14,7 +18,7 @@
 #include "bindings/controller.h"
 #include "bindings/int_arg.h"
 #include "driver/cmdlog_text.h"
-#include "pcie/embedded/trace.h"
+#include "spec/registers.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;  // NOLINT(google-build-using-namespace): argument names
@@ -35,6 +39,12 @@ const char* name_of(Kind kind) {
       return "fetched";
     case Kind::kPosted:
       return "posted";
+    case Kind::kRegister:
+      return "register";
+    case Kind::kPrpList:
+      return "prp list";
+    case Kind::kData:
+      return "data";
     case Kind::kInterrupt:
       return "interrupt";
     case Kind::kPin:
@@ -53,6 +63,43 @@ const char* name_of(Kind kind) {
       return "power on";
   }
   return "";
+}
+
+std::string hex(uint64_t value) {
+  char text[24];
+  std::snprintf(text, sizeof text, "0x%" PRIx64, value);
+  return text;
+}
+
+// By dword: the upper half of a register of 8 bytes has "+4".
+std::string register_name(uint64_t offset) {
+  namespace reg = spec::reg;
+  switch (offset) {
+    case reg::kIntms:
+      return "INTMS";
+    case reg::kIntmc:
+      return "INTMC";
+    case reg::kCc:
+      return "CC";
+    case reg::kCsts:
+      return "CSTS";
+    case reg::kNssr:
+      return "NSSR";
+    case reg::kAqa:
+      return "AQA";
+    case reg::kAsq:
+      return "ASQ";
+    case reg::kAsq + 4:
+      return "ASQ+4";
+    case reg::kAcq:
+      return "ACQ";
+    case reg::kAcq + 4:
+      return "ACQ+4";
+    case reg::kNssd:
+      return "NSSD";
+    default:
+      return hex(offset);
+  }
 }
 
 nb::dict event_of(const pcie::DeviceEvent& event) {
@@ -89,6 +136,27 @@ nb::dict event_of(const pcie::DeviceEvent& event) {
       text = "CQ" + queue + "[" + value + "] posted: " + driver::completion_text(cqe);
       break;
     }
+    case Kind::kRegister: {
+      const std::string name = register_name(event.address);
+      out["register"] = name;
+      out["offset"] = event.address;
+      out["value"] = event.value;
+      text.append(" ").append(name).append(" = ").append(hex(event.value));
+      break;
+    }
+    case Kind::kPrpList:
+    case Kind::kData: {
+      const char* const direction = event.to_host ? "to host" : "from host";
+      out["queue"] = event.queue;
+      out["cid"] = event.cid;
+      out["address"] = event.address;
+      out["length"] = event.bytes;
+      out["direction"] = direction;
+      text.append(" ").append(direction).append(": ").append(hex(event.address));
+      text.append(" length:").append(std::to_string(event.bytes));
+      text.append(" sqid:").append(queue).append(" cid:").append(std::to_string(event.cid));
+      break;
+    }
     case Kind::kInterrupt:
       out["vector"] = event.value;
       text += " vector " + value;
@@ -106,16 +174,19 @@ nb::dict event_of(const pcie::DeviceEvent& event) {
 
 }  // namespace
 
+nb::object trace_records(const std::vector<pcie::DeviceEvent>& events) {
+  nb::list records;
+  for (const auto& event : events) records.append(event_of(event));
+  return records;
+}
+
 void bind_device_trace(nb::module_& m) {
   m.def(
       "device_trace",
       [](const Controller& self, const IntArg& count) -> nb::object {
         const auto events =
             pcie::device_trace(self.handle()->device()->function(), count.u32("count"));
-        if (!events) return nb::none();
-        nb::list records;
-        for (const auto& event : *events) records.append(event_of(event));
-        return records;
+        return events ? trace_records(*events) : nb::none();
       },
       "nvme"_a, "count"_a = 0,
       "What an embedded SSD saw and did, the newest `count` events; None when it keeps none.");

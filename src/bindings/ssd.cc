@@ -7,6 +7,8 @@
 #include <nanobind/stl/vector.h>
 
 #include "bindings/bind.h"
+#include "bindings/device_trace.h"
+#include "bindings/int_arg.h"
 #include "pcie/address.h"
 #include "pcie/bus.h"
 #include "pcie/embedded/slot.h"
@@ -78,6 +80,13 @@ Traceback (most recent call last):
 SystemError: ...
 >>> nvme0.close()
 )");
+  m.def(
+      "ssd_trace",
+      [](const Ssd& self, const IntArg& count) {
+        const auto events = self.slot->trace(count.u32("count"));
+        return events ? trace_records(*events) : nb::none();
+      },
+      "ssd"_a, "count"_a = 0, "The newest `count` events of its trace; None when it keeps none.");
   m.def(
       "address_name", [](const std::string& text) { return pcie::parse_address(text).name; },
       "text"_a,

@@ -18,6 +18,7 @@ uint32_t Device::Impl::register_read(uint32_t offset) {
 
 void Device::Impl::register_write(uint32_t offset, uint32_t value,
                                   std::unique_lock<std::mutex>& lock) {
+  trace_.register_written(offset, value);
   const unsigned asked = registers_.write(offset, value);
   if ((asked & Registers::kMaskSet) != 0) interrupts_.mask_set(value);
   if ((asked & Registers::kMaskClear) != 0) interrupts_.mask_clear(value);

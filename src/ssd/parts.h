@@ -23,6 +23,7 @@ class Power;
 class Queues;
 class Registers;
 class Timing;
+class Trace;
 
 struct Parts {
   const Config& config;
@@ -43,6 +44,7 @@ struct Parts {
   Maintenance& maintenance;
   PersistentEvents& persistent_events;
   Management& management;
+  Trace& trace;
 };
 
 }  // namespace pynvme::ssd

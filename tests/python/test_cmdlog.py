@@ -125,8 +125,8 @@ def test_the_device_trace_lies_beside_the_command_log(traced):
     events = [json.loads(line) for line in out.getvalue().splitlines()]
     assert len(events) == count
     of_queue = [e for e in events if e.get("queue") == qpair.sqid]
-    assert [e["event"] for e in of_queue[:3]] == ["tail doorbell", "fetched", "posted"]
-    tail, fetched, posted = of_queue[:3]
+    assert [e["event"] for e in of_queue[:4]] == ["tail doorbell", "fetched", "data", "posted"]
+    tail, fetched, _, posted = of_queue[:4]
     assert tail["value"] == 1
     assert fetched["fields"]["slba"] == 0x123
     assert fetched["cdws"] == sent["cdws"]

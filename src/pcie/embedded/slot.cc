@@ -40,6 +40,11 @@ EmbeddedSlot::~EmbeddedSlot() {
   unplug();
 }
 
+std::optional<std::vector<ssd::TraceEvent>> EmbeddedSlot::trace(size_t count) const {
+  if (device_->config().trace_events == 0) return std::nullopt;
+  return device_->trace(count);
+}
+
 void EmbeddedSlot::plug() {
   if (plugged_) return;
   Bus::instance().plug(address_, device_);

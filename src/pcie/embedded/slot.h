@@ -3,13 +3,17 @@
 // of a running test. Used by one thread at a time.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
+#include <vector>
 
 namespace pynvme::ssd {
 class Device;
-}
+struct TraceEvent;
+}  // namespace pynvme::ssd
 
 namespace pynvme::pcie {
 
@@ -29,6 +33,8 @@ class EmbeddedSlot {
   bool plugged() const { return plugged_; }
   // How often it was plugged in: a function that was opened before the last time is dead.
   uint32_t plugs() const { return plugs_; }
+  // Its trace, plugged in or not, as device_trace() has it; nothing when it keeps none.
+  std::optional<std::vector<ssd::TraceEvent>> trace(size_t count) const;
   void plug();
   void unplug();
 

@@ -7,6 +7,7 @@
 #include "ssd/admin/maintenance.h"
 #include "ssd/admin/persistent_events.h"
 #include "ssd/frontend/outstanding.h"
+#include "ssd/frontend/trace.h"
 #include "ssd/model/power.h"
 #include "ssd/model/timing.h"
 
@@ -128,14 +129,18 @@ void Admin::reset(uint64_t now_ns) {
 
 uint16_t Admin::to_host(const spec::Sqe& sqe, const void* from, uint64_t bytes, uint64_t transfer) {
   const uint16_t status = parse_prps(parts_.memory, sqe.prp1, sqe.prp2, transfer, data_);
-  if (status == kSuccess) copy_to_host(data_.span(), from, bytes);
-  return status;
+  if (status != kSuccess) return status;
+  parts_.trace.moved(parts_.memory, 0, sqe, transfer, true);
+  copy_to_host(data_.span(), from, bytes);
+  return kSuccess;
 }
 
 uint16_t Admin::from_host(const spec::Sqe& sqe, void* to, uint64_t bytes) {
   const uint16_t status = parse_prps(parts_.memory, sqe.prp1, sqe.prp2, bytes, data_);
-  if (status == kSuccess) copy_from_host(data_.span(), to, bytes);
-  return status;
+  if (status != kSuccess) return status;
+  parts_.trace.moved(parts_.memory, 0, sqe, bytes, false);
+  copy_from_host(data_.span(), to, bytes);
+  return kSuccess;
 }
 
 bool Admin::exceeds_mdts(uint64_t bytes) const {

@@ -158,16 +158,16 @@ bool Engine::work_fused(SubmissionQueue& sq, Tally& tally, uint64_t now_ns) {
     queues_.unreserve(cq, room);
     return false;
   }
+  for (uint32_t i = 0; i < count; ++i) {
+    queues_.trace().fetched(sq.id, sq.head, sqes[i]);
+    sq.head = sq.after(sq.head);
+  }
   if (whole) {
     nvm_.compare_and_write(sqes[0], sqes[1], sq.data, tally, &status[0], &status[1]);
   } else {
     status[0] = Nvm::lone_half(sqes[0]);
   }
   std::array<spec::Cqe, 2> cqes;
-  for (uint32_t i = 0; i < count; ++i) {
-    queues_.trace().fetched(sq.id, sq.head, sqes[i]);
-    sq.head = sq.after(sq.head);
-  }
   for (uint32_t i = 0; i < count; ++i) {
     if (status[i] != kSuccess) status[i] = note_error(sqes[i], sq.id, status[i], tally.error_lba);
     cqes[i] = make_cqe(sqes[i], sq.id, sq.head, status[i], 0);

@@ -23,26 +23,25 @@ void append(DataPointer& data, uint8_t* base, uint32_t bytes) {
   data.pieces[data.count++] = {base, bytes};
 }
 
-}  // namespace
-
-uint16_t parse_prp_list(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uint64_t bytes,
-                        DataPointer& data) {
-  data.count = 0;
+// on_list(iova, bytes), on_data(iova, memory, bytes).
+template <class OnList, class OnData>
+inline uint16_t walk(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uint64_t bytes,
+                     uint32_t& hint, OnList on_list, OnData on_data) {
   if (bytes == 0) return kSuccess;
   // Bits 1:0 of an offset shall be 00b.
   if (prp1 % 4 != 0) return kBadOffset;
   const uint64_t first = std::min<uint64_t>(bytes, kHostPageBytes - prp1 % kHostPageBytes);
-  uint8_t* base = memory.translate(prp1, first, data.hint);
+  uint8_t* base = memory.translate(prp1, first, hint);
   if (base == nullptr) return kUnreachable;
-  append(data, base, static_cast<uint32_t>(first));
+  on_data(prp1, base, static_cast<uint32_t>(first));
   bytes -= first;
   if (bytes == 0) return kSuccess;
 
   if (bytes <= kHostPageBytes) {
     if (prp2 % kHostPageBytes != 0) return kBadOffset;
-    base = memory.translate(prp2, bytes, data.hint);
+    base = memory.translate(prp2, bytes, hint);
     if (base == nullptr) return kUnreachable;
-    append(data, base, static_cast<uint32_t>(bytes));
+    on_data(prp2, base, static_cast<uint32_t>(bytes));
     return kSuccess;
   }
 
@@ -50,7 +49,7 @@ uint16_t parse_prp_list(const HostMemory& memory, uint64_t prp1, uint64_t prp2, 
   // the rest of that page, its last entry points at the next page of the list.
   if (prp2 % 8 != 0) return kBadOffset;
   uint64_t list = prp2;
-  uint32_t list_hint = data.hint;
+  uint32_t list_hint = hint;
   while (bytes > 0) {
     const uint64_t wanted = (bytes + kHostPageBytes - 1) / kHostPageBytes;
     const uint64_t room = (kHostPageBytes - list % kHostPageBytes) / 8;
@@ -58,15 +57,16 @@ uint16_t parse_prp_list(const HostMemory& memory, uint64_t prp1, uint64_t prp2, 
     const uint64_t entries = chained ? room : wanted;
     const uint8_t* const page = memory.translate(list, entries * 8, list_hint);
     if (page == nullptr) return kUnreachable;
+    on_list(list, static_cast<uint32_t>(entries * 8));
     const uint64_t data_entries = chained ? entries - 1 : entries;
     uint64_t entry;
     for (uint64_t i = 0; i < data_entries; ++i) {
       std::memcpy(&entry, page + i * 8, 8);
       if (entry % kHostPageBytes != 0) return kBadOffset;
       const uint64_t piece = std::min<uint64_t>(bytes, kHostPageBytes);
-      base = memory.translate(entry, piece, data.hint);
+      base = memory.translate(entry, piece, hint);
       if (base == nullptr) return kUnreachable;
-      append(data, base, static_cast<uint32_t>(piece));
+      on_data(entry, base, static_cast<uint32_t>(piece));
       bytes -= piece;
     }
     if (chained) {
@@ -78,6 +78,29 @@ uint16_t parse_prp_list(const HostMemory& memory, uint64_t prp1, uint64_t prp2, 
     }
   }
   return kSuccess;
+}
+
+}  // namespace
+
+uint16_t parse_prp_list(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uint64_t bytes,
+                        DataPointer& data) {
+  data.count = 0;
+  return walk(
+      memory, prp1, prp2, bytes, data.hint, [](uint64_t, uint32_t) {},
+      [&data](uint64_t, uint8_t* base, uint32_t n) { append(data, base, n); });
+}
+
+void list_prps(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uint64_t bytes,
+               std::vector<PrpPiece>& pieces) {
+  uint32_t hint = 0;
+  walk(
+      memory, prp1, prp2, bytes, hint,
+      [&pieces](uint64_t iova, uint32_t n) {
+        pieces.push_back({iova, n, true});
+      },
+      [&pieces](uint64_t iova, uint8_t*, uint32_t n) {
+        pieces.push_back({iova, n, false});
+      });
 }
 
 void copy_to_host(std::span<const IoVec> host, const void* from, uint64_t bytes) {

@@ -19,6 +19,7 @@ struct DataPointer {
   std::vector<IoVec> pieces = std::vector<IoVec>(2);
   uint32_t count = 0;
   uint32_t hint = 0;  // of HostMemory
+  uint16_t sqid = 0;
 
   std::span<const IoVec> span() const { return {pieces.data(), count}; }
 };
@@ -41,6 +42,16 @@ inline uint16_t parse_prps(const HostMemory& memory, uint64_t prp1, uint64_t prp
   }
   return parse_prp_list(memory, prp1, prp2, bytes, data);
 }
+
+// The walk once more, by address: the pieces of data and of the lists in the order in which the SSD
+// goes there, up to the first entry that is wrong. For the trace.
+struct PrpPiece {
+  uint64_t iova;
+  uint32_t bytes;
+  bool list;
+};
+void list_prps(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uint64_t bytes,
+               std::vector<PrpPiece>& pieces);
 
 // Copies between host pieces and a buffer of the device, as far as both reach. What is left of the
 // host's pieces is zeroed.

@@ -29,7 +29,8 @@ Queues::Queues(uint16_t io_queues, HostMemory& memory, Interrupts& interrupts, T
       stride_(doorbell_stride),
       shadow_(2U * (io_queues + 1U), doorbell_stride) {
   for (uint32_t id = 0; id <= io_queues; ++id) {
-    sqs_.emplace_back().id = static_cast<uint16_t>(id);
+    SubmissionQueue& sq = sqs_.emplace_back();
+    sq.id = sq.data.sqid = static_cast<uint16_t>(id);
     cqs_.emplace_back().id = static_cast<uint16_t>(id);
   }
 }

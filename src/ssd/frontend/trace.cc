@@ -4,20 +4,44 @@
 #include <algorithm>
 #include <mutex>
 
+#include "ssd/frontend/prp.h"
+
 namespace pynvme::ssd {
+
+void Trace::add_sqe(uint32_t sqid, uint32_t index, const spec::Sqe& sqe) {
+  add({.kind = TraceKind::kFetched,
+       .queue = sqid,
+       .value = index,
+       .dwords = std::bit_cast<std::array<uint32_t, 16>>(sqe)});
+}
 
 void Trace::add_cqe(uint32_t cqid, uint32_t index, const spec::Cqe& cqe) {
   const auto words = std::bit_cast<std::array<uint32_t, 4>>(cqe);
-  std::array<uint32_t, 16> dwords{};
-  std::copy(words.begin(), words.end(), dwords.begin());
-  add(TraceKind::kPosted, cqid, index, dwords);
+  TraceEvent event{.kind = TraceKind::kPosted, .queue = cqid, .value = index};
+  std::copy(words.begin(), words.end(), event.dwords.begin());
+  add(event);
 }
 
-void Trace::add(TraceKind kind, uint32_t queue, uint32_t value,
-                const std::array<uint32_t, 16>& dwords) {
+void Trace::add_pieces(const HostMemory& memory, uint16_t sqid, const spec::Sqe& sqe,
+                       uint64_t bytes, bool to_host) {
+  std::vector<PrpPiece> pieces;
+  list_prps(memory, sqe.prp1, sqe.prp2, bytes, pieces);
+  for (const PrpPiece& piece : pieces) {
+    add({.kind = piece.list ? TraceKind::kPrpList : TraceKind::kData,
+         .queue = sqid,
+         .address = piece.iova,
+         .bytes = piece.bytes,
+         .cid = sqe.cid,
+         .to_host = to_host && !piece.list});
+  }
+}
+
+void Trace::add(TraceEvent event) {
   const std::lock_guard guard(lock_);
   // The time is taken under the lock, so that times are in the order of events.
-  ring_[count_ % ring_.size()] = {count_ + 1, clock_.now_ns(), kind, queue, value, dwords};
+  event.time_ns = clock_.now_ns();
+  event.sequence = count_ + 1;
+  ring_[count_ % ring_.size()] = event;
   ++count_;
 }
 

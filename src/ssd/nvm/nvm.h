@@ -66,6 +66,8 @@ class Nvm {
   bool durable(const spec::Sqe& sqe) const;
 
   uint16_t read(const spec::Sqe& sqe, DataPointer& data, Tally& tally);
+  [[gnu::noinline, gnu::cold]] MediaError traced_read(Namespace& ns, const spec::Sqe& sqe,
+                                                      const DataPointer& data, uint64_t* bad_lba);
   uint16_t write(const spec::Sqe& sqe, DataPointer& data, Tally& tally);
   uint16_t compare(const spec::Sqe& sqe, DataPointer& data, Tally& tally);
   uint16_t verify(const spec::Sqe& sqe, Tally& tally);

@@ -3,6 +3,7 @@
 
 #include "spec/command_fields.h"
 #include "spec/opcode.h"
+#include "ssd/frontend/trace.h"
 #include "ssd/nvm/nvm.h"
 
 namespace pynvme::ssd {
@@ -60,6 +61,18 @@ uint16_t Nvm::media_status(MediaError error, uint64_t bad_lba, Tally& tally) {
   return fail_media(spec::sc::kUnrecoveredReadError);
 }
 
+// Apart from read(), which would have to keep all of this for after the media's work.
+MediaError Nvm::traced_read(Namespace& ns, const spec::Sqe& sqe, const DataPointer& data,
+                            uint64_t* bad_lba) {
+  const uint32_t nlb = spec::io_nlb(sqe.cdw12);
+  const MediaError error =
+      ns.media.read(sqe.slba(), nlb, data.span(), bad_lba, deallocated_is_error(ns));
+  // A block that cannot be read ends the transfer.
+  const uint64_t moved = error == MediaError::kNone ? nlb : *bad_lba - sqe.slba();
+  parts_.trace.moved(memory_, data.sqid, sqe, moved << ns.lba_shift, true);
+  return error;
+}
+
 uint16_t Nvm::read(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
   Namespace& ns = *namespaces_.find(sqe.nsid);
   const uint32_t nlb = spec::io_nlb(sqe.cdw12);
@@ -67,8 +80,9 @@ uint16_t Nvm::read(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
   const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
   if (status != kSuccess) return status;
   uint64_t bad_lba = 0;
-  const MediaError error =
-      ns.media.read(sqe.slba(), nlb, data.span(), &bad_lba, deallocated_is_error(ns));
+  const MediaError error = !parts_.trace.on() ? ns.media.read(sqe.slba(), nlb, data.span(),
+                                                              &bad_lba, deallocated_is_error(ns))
+                                              : traced_read(ns, sqe, data, &bad_lba);
   ++tally.read_commands;
   tally.read_bytes += bytes;
   return media_status(error, bad_lba, tally);
@@ -80,6 +94,7 @@ uint16_t Nvm::write(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
   const uint64_t bytes = uint64_t{nlb} << ns.lba_shift;
   const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
   if (status != kSuccess) return status;
+  parts_.trace.moved(memory_, data.sqid, sqe, bytes, false);
   ns.media.write(sqe.slba(), nlb, data.span(), durable(sqe));
   ++tally.write_commands;
   tally.written_bytes += bytes;
@@ -92,6 +107,7 @@ uint16_t Nvm::compare(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
   const uint64_t bytes = uint64_t{nlb} << ns.lba_shift;
   const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
   if (status != kSuccess) return status;
+  parts_.trace.moved(memory_, data.sqid, sqe, bytes, false);
   uint64_t bad_lba = 0;
   const MediaError error =
       ns.media.compare(sqe.slba(), nlb, data.span(), &bad_lba, deallocated_is_error(ns));

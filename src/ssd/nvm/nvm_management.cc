@@ -4,6 +4,7 @@
 
 #include "spec/command_fields.h"
 #include "spec/dsm.h"
+#include "ssd/frontend/trace.h"
 #include "ssd/nvm/nvm.h"
 
 namespace pynvme::ssd {
@@ -49,6 +50,7 @@ uint16_t Nvm::dataset_management(const spec::Sqe& sqe, DataPointer& data) {
   const uint64_t bytes = count * sizeof(spec::DsmRange);
   const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
   if (status != kSuccess) return status;
+  parts_.trace.moved(memory_, data.sqid, sqe, bytes, false);
   std::array<spec::DsmRange, spec::kDsmRangesMax> ranges;
   copy_from_host(data.span(), ranges.data(), bytes);
   // All ranges are looked at before any is touched.

@@ -78,9 +78,13 @@ uint32_t Engine::fetch(SubmissionQueue& sq, uint32_t wanted, spec::Sqe* sqes, St
       }
       nvm_.prefetch_map(sqes[fetched]);
     }
-    queues_.trace().fetched(sq.id, sq.head, sqes[fetched]);
     sq.head = sq.after(sq.head);
     ++fetched;
+  }
+  if (queues_.trace().on()) [[unlikely]] {
+    for (uint32_t i = 0; i < fetched; ++i) {
+      queues_.trace().fetched(sq.id, (sq.head + sq.size - fetched + i) % sq.size, sqes[i]);
+    }
   }
   return fetched;
 }

@@ -50,9 +50,10 @@ struct TraceEvent {
 class Trace {
  public:
   // Keeps the last `events`; 0: none.
-  Trace(uint32_t events, const base::Clock& clock) : clock_(clock), ring_(events) {}
+  Trace(uint32_t events, const base::Clock& clock)
+      : on_(events != 0), clock_(clock), ring_(events) {}
 
-  bool on() const { return !ring_.empty(); }
+  bool on() const { return on_; }
   void note(TraceKind kind, uint32_t queue = 0, uint32_t value = 0) {
     if (on()) [[unlikely]]
       add({.kind = kind, .queue = queue, .value = value});
@@ -87,6 +88,7 @@ class Trace {
                   bool to_host);
   void add(TraceEvent event);  // its sequence and time are put in
 
+  const bool on_;
   const base::Clock& clock_;
   mutable base::SpinLock lock_;
   std::vector<TraceEvent> ring_;

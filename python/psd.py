@@ -91,28 +91,29 @@ class PRPList:
 
     def __init__(self, size: int = 4096, name: str = "PRP list") -> None:
         self.buf = Buffer(size, name)
-        self._pointers: dict[int, Buffer | PRPList] = {}  # by address: the offset may change
+        # By place in the memory, because the offset may change.
+        self._pointers: dict[int, Buffer | PRPList] = {}
 
     def _position(self, index: int) -> int:
         if not 0 <= index < len(self):
             raise IndexError(f"entry {index} is outside of a PRP list of {len(self)} entries")
-        return index * 8
+        return self.buf.offset + index * 8
 
     def __len__(self) -> int:
-        return len(self.buf) // 8
+        return self.buf.size // 8
 
     def __setitem__(self, index: int, pointer: _Pointer) -> None:
         at = self._position(index)
         self.buf[at : at + 8] = struct.pack("<Q", _bits("PRP entry", _address(pointer), 64))
         if isinstance(pointer, int):
-            self._pointers.pop(self.phys_addr + at, None)
+            self._pointers.pop(at, None)
         else:
-            self._pointers[self.phys_addr + at] = pointer
+            self._pointers[at] = pointer
 
     def __getitem__(self, index: int) -> _Pointer:
         """What was put there, or the bare number that the memory holds."""
         at = self._position(index)
-        pointer = self._pointers.get(self.phys_addr + at)
+        pointer = self._pointers.get(at)
         return pointer if pointer is not None else int(self.buf.data(at + 7, at))
 
     def __iter__(self) -> Iterator[_Pointer]:
@@ -461,12 +462,12 @@ class _Memory:
 
     def find(self, at: int) -> tuple[Buffer, int]:
         if isinstance(self._root, Buffer):
-            return self._root, at
+            return self._root, self._root.offset + at
         index, at = divmod(at, self._page_bytes)
         page = self._pages[index] if index < len(self._pages) else None
         if not isinstance(page, Buffer):
             raise IndexError(f"page {index} of the queue is not a PRP of this script")
-        return page, at
+        return page, page.offset + at
 
 
 def _walk(prp_list: PRPList, page_bytes: int) -> Iterator[_Pointer]:

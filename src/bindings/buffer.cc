@@ -32,14 +32,14 @@ base::Rng& random_source() {
 
 [[noreturn]] void throw_index(const Buffer& buffer, const std::string& what) {
   throw nb::index_error((what + " is outside of the Buffer '" + buffer.name() + "' of " +
-                         std::to_string(buffer.size()) + " bytes")
+                         std::to_string(buffer.length()) + " bytes")
                             .c_str());
 }
 
 // One index, negative ones from the end.
 uint64_t position(const Buffer& buffer, const IntArg& index) {
   const int64_t i = index.i64("index");
-  const auto size = static_cast<int64_t>(buffer.size());
+  const auto size = static_cast<int64_t>(buffer.length());
   if (i < -size || i >= size) throw_index(buffer, "index " + std::to_string(i));
   return static_cast<uint64_t>(i < 0 ? i + size : i);
 }
@@ -54,7 +54,7 @@ struct Selection {
 // Unlike a list, a Buffer refuses bounds outside of it: a script that names bytes wants those
 // bytes.
 Selection select(const Buffer& buffer, const nb::slice& slice) {
-  const auto size = static_cast<int64_t>(buffer.size());
+  const auto size = static_cast<int64_t>(buffer.length());
   const nb::object start = slice.attr("start");
   const nb::object stop = slice.attr("stop");
   for (const nb::object& bound : {start, stop}) {
@@ -72,7 +72,7 @@ Selection select(const Buffer& buffer, const nb::slice& slice) {
 }
 
 nb::bytes bytes_of(const Buffer& buffer, const Selection& part) {
-  const auto* data = reinterpret_cast<const char*>(buffer.data());
+  const auto* data = reinterpret_cast<const char*>(buffer.bytes());
   if (part.step == 1) return nb::bytes(data + part.start, part.count);
   std::string taken(part.count, '\0');
   for (size_t i = 0; i < part.count; ++i)
@@ -92,7 +92,7 @@ bool is_integer(nb::handle value) {
 
 void assign(Buffer& buffer, const nb::slice& slice, nb::handle value) {
   const Selection part = select(buffer, slice);
-  uint8_t* const data = buffer.data();
+  uint8_t* const data = buffer.bytes();
   const auto at = [&](size_t i) -> uint8_t& {
     return data[part.start + static_cast<int64_t>(i) * part.step];
   };
@@ -142,8 +142,8 @@ nb::object get_data(const Buffer& buffer, const IntArg& byte_end, const nb::obje
     throw_argument_error("byte_begin = " + std::to_string(begin) + " is behind byte_end = " +
                          std::to_string(end) + "; both belong to the field");
   }
-  if (end >= buffer.size()) throw_index(buffer, "byte_end = " + std::to_string(end));
-  const uint8_t* const data = buffer.data() + begin;
+  if (end >= buffer.length()) throw_index(buffer, "byte_end = " + std::to_string(end));
+  const uint8_t* const data = buffer.bytes() + begin;
   const size_t size = end - begin + 1;
   if (type.is(nb::handle(reinterpret_cast<PyObject*>(&PyLong_Type)))) {
     if (size <= sizeof(uint64_t)) {
@@ -177,8 +177,8 @@ void set_dsm_range(Buffer& buffer, const IntArg& index, const IntArg& lba, const
 
 int get_view(PyObject* self, Py_buffer* view, int flags) noexcept {
   auto* buffer = nb::inst_ptr<Buffer>(self);
-  const int failed = PyBuffer_FillInfo(view, self, buffer->data(),
-                                       static_cast<Py_ssize_t>(buffer->size()), 0, flags);
+  const int failed = PyBuffer_FillInfo(view, self, buffer->bytes(),
+                                       static_cast<Py_ssize_t>(buffer->length()), 0, flags);
   if (failed == 0) buffer->viewed(1);
   return failed;
 }
@@ -273,7 +273,7 @@ void bind_buffer(nb::module_& m) {
           },
           "size"_a = 4096, "name"_a = "buffer", "pvalue"_a = 0, "ptype"_a = 0)
       // Integers last: IntArg takes whatever it is given, to name what is wrong with it.
-      .def("__len__", &Buffer::size)
+      .def("__len__", &Buffer::length)
       .def("__repr__", [](const Buffer& self) { return "<buffer name: " + self.name() + ">"; })
       .def(
           "__getitem__",
@@ -298,7 +298,7 @@ void bind_buffer(nb::module_& m) {
       .def(
           "__getitem__",
           [](const Buffer& self, const IntArg& index) -> uint8_t {
-            return self.data()[position(self, index)];
+            return self.bytes()[position(self, index)];
           },
           "index"_a, nb::sig("def __getitem__(self, index: int, /) -> int"), doc::kGetBytes)
       .def(
@@ -312,7 +312,7 @@ void bind_buffer(nb::module_& m) {
       .def(
           "__setitem__",
           [](Buffer& self, const IntArg& index, nb::handle value) {
-            self.data()[position(self, index)] = byte_value(value);
+            self.bytes()[position(self, index)] = byte_value(value);
           },
           "index"_a, "value"_a, nb::sig("def __setitem__(self, index: int, value: int, /) -> None"),
           doc::kSetBytes)

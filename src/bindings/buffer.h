@@ -40,13 +40,16 @@ class Buffer {
   void set_name(std::string name) { name_ = std::move(name); }
   uint64_t offset() const { return offset_; }
   void set_offset(uint64_t offset);
-  // Bytes from the offset on that belong to the buffer, and are transferred.
+  // What a command transfers: from the data pointer on, which is at the offset.
   uint64_t size() const { return std::min(size_, allocated_ - offset_); }
   void set_size(uint64_t size);
+  uint8_t* data() const { return bytes() + offset_; }
+  uint64_t phys_addr() const { return memory_->block.iova() + offset_; }
+  // What indexes see: from the start of the memory to the end of what is transferred.
+  uint8_t* bytes() const { return memory_->block.data(); }
+  uint64_t length() const { return offset_ + size(); }
   // Memory is allocated in pages, so a short buffer may take a longer transfer unharmed.
   uint64_t room() const { return memory_->block.size() - offset_; }
-  uint8_t* data() const { return memory_->block.data() + offset_; }
-  uint64_t phys_addr() const { return memory_->block.iova() + offset_; }
 
  private:
   std::shared_ptr<BufferMemory> memory_;

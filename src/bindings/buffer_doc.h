@@ -13,8 +13,8 @@ Args:
         (pvalue 1); ptype 32: pvalue repeated as a dword; ptype 0xbeef: pvalue per cent of the
         bytes random, the rest zero
 
-The oldest form, Buffer(nvme0, size, ...), works as well. Indexes and slices count from `offset`
-and end at `size`; what lies outside raises IndexError. Python's buffer protocol works without
+The oldest form, Buffer(nvme0, size, ...), works as well. Indexes and slices count from
+the start of the memory, wherever `offset` is; what lies outside raises IndexError. Python's buffer protocol works without
 a copy: numpy.frombuffer(buf, dtype="<u4"), memoryview(buf). A Buffer that an unfinished command uses
 is kept alive by that command.
 
@@ -104,7 +104,8 @@ constexpr char kSize[] =
 constexpr char kOffset[] =
     R"(Where the data pointer starts, in bytes from the start of the memory; below what was allocated. Settable.
 
-PRP entry 1 of a command gets this offset into the page (NVMe Base 2.0 §4.1.1).
+PRP entry 1 of a command gets this offset into the page (NVMe Base 2.0 §4.1.1). Indexes do not
+change: the first byte that a command transfers is buf[buf.offset].
 
 >>> import nvme as d
 >>> buf = d.Buffer(8192)

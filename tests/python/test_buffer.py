@@ -146,13 +146,19 @@ def test_offset_and_size():
     address = b.phys_addr
     b[100] = 0x42
     b.offset = 100
-    assert b[0] == 0x42
+    assert b[100] == 0x42
     assert b.phys_addr == address + 100
-    assert len(b) == b.size == 3996
+    assert (b.size, len(b)) == (3996, 4096)
     b.size = 512
-    assert len(b) == 512
+    assert (b.size, len(b)) == (512, 612)
+    with pytest.raises(IndexError, match="of 612 bytes"):
+        b[612]
+    b[100:108] = [1, 2, 3, 4, 5, 6, 7, 8]
+    assert b.data_head == 0x0807060504030201
+    b.set_dsm_range(1, 8, 9)
+    assert b[120:124] == b"\x09\0\0\0"
     b.offset = 0
-    assert len(b) == 512
+    assert (b.size, len(b)) == (512, 512)
     with pytest.raises(AssertionError, match="offset = 4096"):
         b.offset = 4096
     with pytest.raises(AssertionError, match="size = 4097"):

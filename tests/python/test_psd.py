@@ -76,3 +76,20 @@ def test_illegal_doorbells_are_events(nvme0, queues):
     with pytest.warns(UserWarning, match="AER notification is triggered"):
         nvme0.getfeatures(7).waitdone()
     assert events[1:] == [0x010000]  # error, Write to Invalid Doorbell Register
+
+
+def test_a_queue_that_does_not_begin_with_its_buffer(nvme0, nvme0n1):
+    pages = PRP(3 * 4096)
+    pages.offset = 4096
+    cq = IOCQ(nvme0, 7, 16, PRP())
+    sq = IOSQ(nvme0, 7, 16, pages, cqid=7)
+    flush = SQE(0, 1)
+    flush.cid = 77
+    sq[0] = flush
+    assert pages[4096:4100] == flush[0].to_bytes(4, "little")
+    sq.tail = 1
+    while CQE(cq[0]).p == 0:
+        pass
+    assert (CQE(cq[0]).cid, CQE(cq[0]).status) == (77, 0)
+    sq.delete()
+    cq.delete()

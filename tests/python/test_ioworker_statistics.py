@@ -4,9 +4,9 @@ import base64
 import copy
 import json
 import os
-import re
 import pickle
 import pty
+import re
 import struct
 import subprocess
 import sys

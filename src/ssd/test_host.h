@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -91,18 +92,17 @@ class TestHost : public HostPort {
   explicit TestHost(const Config& config = quick()) : TestHost(config, true) {}
   TestHost(const Config& config, bool up)
       : clock(base::Clock::manual(1'000'000'000)),
-        memory_(static_cast<uint8_t*>(std::aligned_alloc(4096, kBytes))),
+        memory_(static_cast<uint8_t*>(std::aligned_alloc(4096, kBytes)), std::free),
         device(config, clock) {
-    std::memset(memory_, 0, kBytes);
+    std::memset(memory_.get(), 0, kBytes);
     device.plug(*this);
-    device.dma_map(kBase, memory_, kBytes);
+    device.dma_map(kBase, memory_.get(), kBytes);
     set_command(0x0406);  // memory space, bus master, INTx off
     if (up) enable();
   }
   ~TestHost() override {
     device.unplug();
     device.dma_unmap(kBase, kBytes);
-    std::free(memory_);
   }
   TestHost(const TestHost&) = delete;
   TestHost& operator=(const TestHost&) = delete;
@@ -125,7 +125,7 @@ class TestHost : public HostPort {
     EXPECT_LE(next_page_ * 4096, kBytes);
     return iova;
   }
-  uint8_t* at(uint64_t iova) { return memory_ + (iova - kBase); }
+  uint8_t* at(uint64_t iova) { return memory_.get() + (iova - kBase); }
   template <typename T>
   T get(uint64_t iova) {
     T value;
@@ -223,7 +223,7 @@ class TestHost : public HostPort {
   base::Clock clock;
 
  private:
-  uint8_t* memory_;
+  std::unique_ptr<uint8_t, decltype(&std::free)> memory_;
   uint64_t next_page_ = 0;
   uint16_t next_cid_ = 1;
 

@@ -74,6 +74,8 @@ std::shared_ptr<OpenController> OpenDevice::controller() {
 }
 
 void OpenDevice::close() noexcept {
+  // The controller may be all that keeps this device. Null in the destructor.
+  const auto self = weak_from_this().lock();
   if (const auto controller = controller_.lock()) controller->close();
   controller_.reset();
   function_.reset();

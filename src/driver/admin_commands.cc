@@ -1,7 +1,11 @@
 // Field positions of NVMe Base 2.0 §5.
 #include "driver/admin_commands.h"
 
+#include <algorithm>
+
 #include "spec/command_fields.h"
+#include "spec/feature.h"
+#include "spec/identify.h"
 #include "spec/opcode.h"
 
 namespace pynvme::driver {
@@ -11,6 +15,33 @@ spec::Sqe admin_command(uint8_t opcode) {
   spec::Sqe sqe{};
   sqe.opcode = opcode;
   return sqe;
+}
+
+// The data structures of §5.27.1; what is not known may have any.
+size_t feature_data_bytes(uint8_t fid, size_t size) {
+  switch (fid) {
+    case spec::fid::kAutonomousPowerStateTransition:
+      return 256;
+    case spec::fid::kTimestamp:
+      return 8;
+    case spec::fid::kHostIdentifier:
+      return 16;
+    case spec::fid::kPredictableLatencyConfig:
+    case spec::fid::kHostBehavior:
+      return 512;
+    case spec::fid::kLbaRangeType:
+    case spec::fid::kHostMemoryBuffer:
+      return 4096;
+    case spec::fid::kIoCommandSetProfile:
+    case spec::fid::kSanitizeConfig:
+    case spec::fid::kSoftwareProgressMarker:
+    case spec::fid::kReservationNotificationMask:
+    case spec::fid::kReservationPersistence:
+    case spec::fid::kNamespaceWriteProtection:
+      return 0;
+    default:
+      return fid <= spec::fid::kEnduranceGroupEventConfig ? 0 : size;
+  }
 }
 
 }  // namespace
@@ -75,6 +106,28 @@ spec::Sqe abort_command(uint16_t sqid, uint16_t cid) {
   spec::Sqe sqe = admin_command(spec::admin::kAbort);
   sqe.cdw10 = static_cast<uint32_t>(cid) << 16 | sqid;
   return sqe;
+}
+
+size_t admin_data_bytes(const spec::Sqe& sqe, size_t size) {
+  if (spec::data_direction(sqe.opcode) == spec::DataDirection::kNone) return 0;
+  uint64_t bytes = size;
+  switch (sqe.opcode) {
+    case spec::admin::kIdentify:
+      bytes = spec::kIdentifySize;
+      break;
+    case spec::admin::kGetLogPage:
+      bytes = spec::log_bytes(sqe.cdw10, sqe.cdw11);
+      break;
+    case spec::admin::kSetFeatures:
+    case spec::admin::kGetFeatures:
+      bytes = feature_data_bytes(static_cast<uint8_t>(sqe.cdw10), size);
+      // Supported capabilities are asked for in CDW0 alone (NVMe Base 2.0 §5.15.1).
+      if (sqe.opcode == spec::admin::kGetFeatures && (sqe.cdw10 >> 8 & 7) == 3) bytes = 0;
+      break;
+    default:
+      break;
+  }
+  return std::min<uint64_t>(bytes, size);
 }
 
 spec::Sqe async_event_command() { return admin_command(spec::admin::kAsyncEventRequest); }

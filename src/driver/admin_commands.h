@@ -1,6 +1,7 @@
 // SQEs of the admin commands that the driver itself sends.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "spec/command.h"
@@ -20,5 +21,8 @@ spec::Sqe delete_sq_command(uint16_t id);
 spec::Sqe delete_cq_command(uint16_t id);
 spec::Sqe abort_command(uint16_t sqid, uint16_t cid);
 spec::Sqe async_event_command();
+
+// How much of a buffer of `size` bytes an admin command transfers, where the command alone says so.
+size_t admin_data_bytes(const spec::Sqe& sqe, size_t size);
 
 }  // namespace pynvme::driver

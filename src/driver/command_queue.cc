@@ -8,6 +8,7 @@
 #include <utility>
 
 #include "base/log.h"
+#include "driver/admin_commands.h"
 #include "driver/controller.h"
 #include "driver/errors.h"
 #include "driver/io_queue_pair.h"
@@ -169,7 +170,11 @@ uint16_t CommandQueue::submit_locked(Command&& command, Execution* execution) {
   }
   const auto cid = static_cast<uint16_t>(next);
   Slot& slot = slots_[cid];
-  if (command.data.size != 0) point_to_data(slot, command);
+  if (pair_.data_pointers() == DataPointers::kSgl) [[unlikely]] {
+    point_by_sgl(command, admin_);
+  } else if (command.data.size != 0) {
+    point_to_data(slot, command);
+  }
   command.sqe.cid = cid;
   slot.command = std::move(command);
   slot.execution = execution;
@@ -209,6 +214,17 @@ void CommandQueue::point_to_data(Slot& slot, Command& command) {
   const PrpPair prp = build_prp(data.iova, data.size, {list, slot.prp_list.iova(), pages});
   command.sqe.prp1 = prp.prp1;
   command.sqe.prp2 = prp.prp2;
+}
+
+// Targets hold the length of a descriptor against that of the command (NVMe Base 2.0 §4.1.2: Data
+// SGL Length Invalid), so a buffer that is larger than the command needs is not described as a
+// whole.
+void CommandQueue::point_by_sgl(Command& command, bool admin) {
+  command.sqe.set_psdt(spec::Psdt::kSglMetadataBuffer);
+  const size_t bytes = admin ? admin_data_bytes(command.sqe, command.data.size) : command.data.size;
+  const PrpPair sgl = build_sgl(bytes == 0 ? nullptr : command.data.data, bytes);
+  command.sqe.prp1 = sgl.prp1;
+  command.sqe.prp2 = sgl.prp2;
 }
 
 bool CommandQueue::interrupt_arrived() {

@@ -43,7 +43,7 @@ class CompletionHook {
 };
 
 struct Command {
-  spec::Sqe sqe{};  // cid is filled in; PRP1 and PRP2 too unless data.size is 0
+  spec::Sqe sqe{};  // cid is filled in; the data pointer too unless data.size is 0
   DataBuffer data;
   std::shared_ptr<void> context;         // handed back in Finished: the script's callback
   std::shared_ptr<CompletionHook> hook;  // may be null
@@ -145,6 +145,7 @@ class CommandQueue {
 
   uint16_t submit_locked(Command&& command, Execution* execution);
   void point_to_data(Slot& slot, Command& command);
+  static void point_by_sgl(Command& command, bool admin);
   void reap_locked();
   bool interrupt_arrived();
   void finish_locked(uint16_t cid, spec::Cqe cqe, uint64_t latency_ns);

@@ -7,47 +7,45 @@
 #include <utility>
 
 #include "base/log.h"
-#include "driver/admin_commands.h"
 #include "driver/errors.h"
 #include "driver/io_queue_pair.h"
 #include "driver/patience.h"
-#include "pcie/config_space.h"
-#include "spec/opcode.h"
+#include "driver/pcie/pcie_transport.h"
 #include "spec/status.h"
 
 namespace pynvme::driver {
 
 namespace reg = spec::reg;
 
-std::shared_ptr<Controller> Controller::open(std::shared_ptr<pcie::Function> function,
+std::shared_ptr<Controller> Controller::open(std::unique_ptr<Transport> transport,
                                              const base::Clock& clock) {
-  return std::shared_ptr<Controller>(new Controller(std::move(function), clock));
+  return std::shared_ptr<Controller>(new Controller(std::move(transport), clock));
 }
 
-Controller::Controller(std::shared_ptr<pcie::Function> function, const base::Clock& clock)
-    : function_(std::move(function)),
+std::shared_ptr<Controller> Controller::open(std::shared_ptr<pcie::Function> function,
+                                             const base::Clock& clock) {
+  return open(std::make_unique<PcieTransport>(std::move(function), clock), clock);
+}
+
+Controller::Controller(std::unique_ptr<Transport> transport, const base::Clock& clock)
+    : transport_(std::move(transport)),
       clock_(clock),
       identify_(std::make_unique<spec::IdentifyController>()) {
-  if (function_->bar_size(0) < reg::kDoorbells) {
-    throw EnumerateError(name() + " is no NVMe controller: BAR0 has " +
-                         std::to_string(function_->bar_size(0)) + " bytes");
-  }
   cap_ = {read64(reg::kCap)};
   if (cap_.mpsmin() != 0) {
     throw EnumerateError(name() + " needs memory pages of " +
                          std::to_string(4096U << cap_.mpsmin()) +
                          " bytes (CAP.MPSMIN); only 4096 are supported");
   }
-  doorbells_ = function_->doorbells(4U << cap_.dstrd());
   auto& memory = pcie::DmaMemory::instance();
-  admin_sq_memory_ = memory.allocate(kAdminEntries * sizeof(spec::Sqe));
-  admin_cq_memory_ = memory.allocate(kAdminEntries * sizeof(spec::Cqe));
-  admin_pair_ = std::make_unique<QueuePair>(
-      SubmissionQueue(0, kAdminEntries, {admin_sq_memory_.data(), admin_sq_memory_.iova()},
-                      doorbells_),
-      CompletionQueue(0, kAdminEntries, {admin_cq_memory_.data(), admin_cq_memory_.iova()},
-                      doorbells_),
-      clock_);
+  const uint32_t entries = transport_->admin_entries();
+  admin_sq_memory_ = memory.allocate(entries * sizeof(spec::Sqe));
+  admin_cq_memory_ = memory.allocate(entries * sizeof(spec::Cqe));
+  const QueueMemory sq{admin_sq_memory_.data(), admin_sq_memory_.iova()};
+  const QueueMemory cq{admin_cq_memory_.data(), admin_cq_memory_.iova()};
+  const pcie::Doorbells doorbells = transport_->attach_admin({0, entries, sq, cq});
+  admin_pair_ = std::make_unique<QueuePair>(SubmissionQueue(0, entries, sq, doorbells),
+                                            CompletionQueue(0, entries, cq, doorbells), clock_);
   admin_pair_->kill("the controller was not initialised");
   admin_ = std::make_unique<CommandQueue>(*this, *admin_pair_);
 }
@@ -62,50 +60,51 @@ Controller::~Controller() {
   } catch (const std::exception& error) {
     base::log(base::LogLevel::kWarning, "while closing: %s", error.what());
   }
-  // Whatever state it was left in, the device reaches no memory from here on.
-  pcie::ConfigSpace(*function_).set_bus_master(false);
+  transport_->close();
 }
 
-uint32_t Controller::raw_read32(uint32_t offset) {
-  return static_cast<uint32_t>(function_->bar_read(0, offset, 4));
+pcie::Function& Controller::function() {
+  // The transport keeps it for as long as there is a controller.
+  const auto function = transport_->function();
+  if (function == nullptr) {
+    throw InvalidArgument(name() +
+                          " is reached over a fabric: there is no PCIe function, with no "
+                          "configuration space, BARs, interrupts or PCIe resets");
+  }
+  return *function;
+}
+
+void Controller::throw_gone() const {
+  throw DeviceGone(name() + " is gone: " + transport_->gone_text());
 }
 
 uint32_t Controller::read32(uint32_t offset) {
-  const uint32_t value = raw_read32(offset);
+  const uint32_t value = transport_->read32(offset);
   // Some registers may hold all ones; CSTS cannot.
-  if (value == UINT32_MAX && raw_read32(reg::kCsts) == UINT32_MAX) {
-    throw DeviceGone(name() +
-                     " is gone: its registers read all ones. It has lost power or its link, is in "
-                     "D3hot, or memory space is switched off; power it on, bring it to D0 or "
-                     "reset it, then reset() the controller");
-  }
+  if (value == UINT32_MAX && transport_->read32(reg::kCsts) == UINT32_MAX) throw_gone();
   return value;
 }
 
 uint64_t Controller::read64(uint32_t offset) {
-  const uint64_t low = read32(offset);
-  return static_cast<uint64_t>(read32(offset + 4)) << 32 | low;
+  const uint64_t value = transport_->read64(offset);
+  const bool ones = static_cast<uint32_t>(value) == UINT32_MAX || value >> 32 == UINT32_MAX;
+  if (ones && transport_->read32(reg::kCsts) == UINT32_MAX) throw_gone();
+  return value;
 }
 
 void Controller::write32(uint32_t offset, uint32_t value) {
-  if (offset == reg::kCc && !spec::Cc{value}.en() && spec::Cc{raw_read32(reg::kCc)}.en()) {
+  if (offset == reg::kCc && !spec::Cc{value}.en() && spec::Cc{transport_->read32(reg::kCc)}.en()) {
     queues_lost("CC.EN was cleared");
   }
   if (offset == reg::kNssr && value == spec::kNssrReset && cap_.nssrs()) {
     queues_lost("the NVM subsystem was reset");
-    saved_config_ = pcie::ConfigSpace(*function_).save();
   }
-  function_->bar_write(0, offset, value, 4);
-}
-
-void Controller::write64(uint32_t offset, uint64_t value) {
-  // Two dwords: every controller takes them, an 8-byte write it need not (§3.1.3).
-  write32(offset, static_cast<uint32_t>(value));
-  write32(offset + 4, static_cast<uint32_t>(value >> 32));
+  transport_->write32(offset, value);
 }
 
 void Controller::check_alive() {
-  const spec::Csts csts{read32(reg::kCsts)};
+  const spec::Csts csts{transport_->status()};
+  if (csts.value == UINT32_MAX) throw_gone();
   if (csts.cfs()) {
     throw ControllerFatal(name() + " reports a fatal error (CSTS.CFS): it needs a reset()");
   }
@@ -151,6 +150,7 @@ void Controller::queues_lost(const char* reason) {
   buffers.insert(buffers.end(), std::make_move_iterator(more.begin()),
                  std::make_move_iterator(more.end()));
   bury(std::move(buffers));
+  transport_->queues_lost();
 }
 
 void Controller::device_stopped() {
@@ -183,13 +183,6 @@ spec::Cqe Controller::execute(Command command, const char* what, bool quiet,
                         cqe);
   }
   return cqe;
-}
-
-uint64_t Controller::interrupts(unsigned vector) {
-  if (vector >= interrupts_.size()) return 0;
-  auto& seen = interrupts_[vector];
-  if (const uint64_t more = function_->take_interrupts(vector); more != 0) seen.fetch_add(more);
-  return seen.load(std::memory_order_relaxed);
 }
 
 uint16_t Controller::take_queue_id(uint32_t* generation) {
@@ -253,21 +246,12 @@ void Controller::reclaim_queue_ids() {
     }
   }
   for (const uint16_t id : lost) {
-    bool gone = true;
-    for (const spec::Sqe& sqe : {delete_sq_command(id), delete_cq_command(id)}) {
-      try {
-        Command command;
-        command.sqe = sqe;
-        const spec::Cqe cqe = admin_->execute(std::move(command), false, generation);
-        // Invalid Queue Identifier: there is none, which is as good.
-        gone &= cqe.ok() || (cqe.sct() == spec::sct::kCommandSpecific &&
-                             cqe.sc() == spec::sc::kInvalidQueueIdentifier);
-      } catch (const CommandTimeout&) {
-        gone = false;
-      } catch (...) {  // Ctrl-C, or the device is gone
-        for (const uint16_t one : lost) lose_queue_id(one, generation);
-        throw;
-      }
+    bool gone = false;
+    try {
+      gone = transport_->reclaim_queue(*this, id, generation);
+    } catch (...) {  // Ctrl-C, or the device is gone
+      for (const uint16_t one : lost) lose_queue_id(one, generation);
+      throw;
     }
     gone ? give_queue_id(id, generation) : lose_queue_id(id, generation);
   }

@@ -1,4 +1,4 @@
-// An NVMe controller behind a PCI function: registers, initialisation step by step or as a whole,
+// An NVMe controller behind a transport: registers, initialisation step by step or as a whole,
 // resets, shutdown, the admin queue, and the IO queues' identifiers and fate. Shared: queues hold
 // on to it, so that objects may be dropped in any order.
 #pragma once
@@ -17,6 +17,7 @@
 #include "driver/cmdlog.h"
 #include "driver/command_queue.h"
 #include "driver/queue_pair.h"
+#include "driver/transport.h"
 #include "pcie/dma_memory.h"
 #include "pcie/function.h"
 #include "spec/identify.h"
@@ -28,12 +29,13 @@ class IoQueuePair;
 
 class Controller : public std::enable_shared_from_this<Controller> {
  public:
-  static constexpr uint32_t kAdminEntries = 256;
   static constexpr uint32_t kMaxAsyncEvents = 4;
   static constexpr uint32_t kDefaultTimeoutMs = 10'000;
 
-  // Takes a function that is already set up on its bus (pcie::Bus::open). Touches no register but
-  // CAP. Throws EnumerateError, DeviceGone.
+  // Touches no register but CAP. Throws EnumerateError, DeviceGone.
+  static std::shared_ptr<Controller> open(std::unique_ptr<Transport> transport,
+                                          const base::Clock& clock = base::Clock::real());
+  // Over PCIe: takes a function that is already set up on its bus (pcie::Bus::open).
   static std::shared_ptr<Controller> open(std::shared_ptr<pcie::Function> function,
                                           const base::Clock& clock = base::Clock::real());
   // Normal shutdown, then disabled; bounded, never throws.
@@ -41,17 +43,18 @@ class Controller : public std::enable_shared_from_this<Controller> {
   Controller(const Controller&) = delete;
   Controller& operator=(const Controller&) = delete;
 
-  pcie::Function& function() { return *function_; }
-  const std::shared_ptr<pcie::Function>& shared_function() { return function_; }
-  const std::string& name() const { return function_->name(); }
+  Transport& transport() { return *transport_; }
+  // Throws InvalidArgument on a fabric, which has none.
+  pcie::Function& function();
+  const std::string& name() const { return transport_->name(); }
   const base::Clock& clock() const { return clock_; }
 
-  // Registers of BAR0. Reads that return all ones throw DeviceGone when CSTS reads all ones as
-  // well. A write that clears CC.EN or resets the subsystem also ends all queues.
+  // Registers: of BAR0, or the properties of a fabric. Reads that return all ones throw DeviceGone
+  // when CSTS reads all ones as well. A write that clears CC.EN or resets the subsystem also ends
+  // all queues.
   uint32_t read32(uint32_t offset);
   uint64_t read64(uint32_t offset);
   void write32(uint32_t offset, uint32_t value);
-  void write64(uint32_t offset, uint64_t value);
   spec::Cap cap() const { return cap_; }
   // Throws DeviceGone or ControllerFatal when the registers say so.
   void check_alive();
@@ -71,7 +74,7 @@ class Controller : public std::enable_shared_from_this<Controller> {
   void initialise();
   // The same in steps, for scripts with an initialisation of their own.
   void disable();           // CC.EN = 0, waits for CSTS.RDY = 0
-  void init_admin_queue();  // AQA, ASQ, ACQ, interrupts on
+  void init_admin_queue();  // PCIe: AQA, ASQ, ACQ, interrupts on
   void enable();            // CC from CAP, CC.EN = 1, waits for CSTS.RDY = 1
   void wait_ready(bool ready);
   void identify();                          // controller structure: MDTS, AERL, ...
@@ -81,8 +84,8 @@ class Controller : public std::enable_shared_from_this<Controller> {
   void arm_async_events();                  // min(AERL + 1, 4) AERs
 
   // Resets other than CC.EN. Each ends all queues, restores configuration space and leaves the
-  // controller disabled: initialise() comes next.
-  void subsystem_reset();  // NSSR; throws InvalidArgument where CAP.NSSRS is 0
+  // controller disabled: initialise() comes next. InvalidArgument where there is no such thing.
+  void subsystem_reset();  // NSSR; also where CAP.NSSRS is 0
   void hot_reset();
   void function_level_reset();
   void power_off();
@@ -109,9 +112,9 @@ class Controller : public std::enable_shared_from_this<Controller> {
   uint32_t generation() const { return generation_.load(std::memory_order_acquire); }
 
   // Interrupts: how many vectors are on, how many messages each received since it was switched on.
-  pcie::InterruptKind interrupt_kind() const { return interrupt_kind_; }
-  unsigned interrupt_vectors() const { return static_cast<unsigned>(interrupts_.size()); }
-  uint64_t interrupts(unsigned vector);
+  pcie::InterruptKind interrupt_kind() const { return transport_->interrupt_kind(); }
+  unsigned interrupt_vectors() const { return transport_->interrupt_vectors(); }
+  uint64_t interrupts(unsigned vector) { return transport_->interrupts(vector); }
 
   // Keeps memory that the device may still write to until it is reset.
   void bury(std::vector<std::shared_ptr<void>> memory);
@@ -125,7 +128,7 @@ class Controller : public std::enable_shared_from_this<Controller> {
   friend class IoQueuePair;
   friend class CommandQueue;
 
-  Controller(std::shared_ptr<pcie::Function> function, const base::Clock& clock);
+  Controller(std::unique_ptr<Transport> transport, const base::Clock& clock);
 
   // Waits until (register & mask) == value; `what` completes "... did not ...".
   void wait_register(uint32_t offset, uint32_t mask, uint32_t value, uint64_t limit_ms,
@@ -134,7 +137,6 @@ class Controller : public std::enable_shared_from_this<Controller> {
   void queues_lost(const char* reason);
   // The device does no DMA any more: what is buried can go.
   void device_stopped();
-  void start_interrupts();
   void check_identify() const;
   // An identifier is taken before its queue is created and given back when nothing of it is left on
   // the device. In between the queue is attached: resets reach it.
@@ -149,30 +151,25 @@ class Controller : public std::enable_shared_from_this<Controller> {
   void lose_queue_id(uint16_t id, uint32_t generation);
   void set_commands(IoQueuePair& queue, CommandQueue* commands);
   void keep_log(const IoQueuePair& queue);  // with mutex_
-  uint32_t raw_read32(uint32_t offset);
+  [[noreturn]] void throw_gone() const;
   uint32_t ready_limit_ms();
-  void restore_lost_config();
-  void reset_function(const char* reason, const std::function<void()>& reset);
+  void reset_as(ResetKind kind, const char* reason);
 
-  // Before function_: outlives it, so that nothing is freed that a device can still reach.
+  // Before transport_: outlives it, so that nothing is freed that a device can still reach.
   std::vector<std::shared_ptr<void>> graveyard_;  // guarded by mutex_
-  std::shared_ptr<pcie::Function> function_;
+  std::unique_ptr<Transport> transport_;
   const base::Clock& clock_;
   spec::Cap cap_{};
-  pcie::Doorbells doorbells_;
   pcie::DmaBlock admin_sq_memory_;
   pcie::DmaBlock admin_cq_memory_;
   std::unique_ptr<QueuePair> admin_pair_;
   std::unique_ptr<CommandQueue> admin_;
   std::unique_ptr<spec::IdentifyController> identify_;
   std::vector<uint32_t> active_namespaces_;
-  std::vector<uint32_t> saved_config_;
   std::atomic<uint32_t> timeout_ms_{kDefaultTimeoutMs};
   std::atomic<uint32_t> generation_{0};
   std::atomic<uint32_t> stopped_generation_{0};  // generation_ when the device last stopped
   std::function<void()> idle_hook_;
-  pcie::InterruptKind interrupt_kind_ = pcie::InterruptKind::kNone;
-  std::vector<std::atomic<uint64_t>> interrupts_;
 
   std::mutex mutex_;  // of what follows; never held while a command runs
   struct IoQueueEntry {

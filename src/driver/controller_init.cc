@@ -7,7 +7,6 @@
 #include "driver/controller.h"
 #include "driver/errors.h"
 #include "driver/io_queue_pair.h"
-#include "pcie/config_space.h"
 #include "spec/feature.h"
 #include "spec/identify.h"
 
@@ -61,7 +60,7 @@ void Controller::wait_ready(bool ready) {
 }
 
 void Controller::disable() {
-  restore_lost_config();
+  transport_->recover([this](const char* reason) { queues_lost(reason); });
   const spec::Cc cc{read32(reg::kCc)};
   if (cc.en()) {
     const spec::Csts csts{read32(reg::kCsts)};
@@ -81,24 +80,6 @@ void Controller::disable() {
   wait_ready(false);
 }
 
-void Controller::start_interrupts() {
-  interrupt_kind_ = pcie::InterruptKind::kNone;
-  unsigned vectors = 0;
-  for (const auto kind :
-       {pcie::InterruptKind::kMsix, pcie::InterruptKind::kMsi, pcie::InterruptKind::kPin}) {
-    vectors = function_->interrupt_vectors(kind);
-    if (vectors == 0) continue;
-    function_->enable_interrupts(kind, vectors);
-    interrupt_kind_ = kind;
-    break;
-  }
-  // The counts go on across resets: whoever remembers one must not see it come back.
-  if (interrupts_.size() != vectors) {
-    interrupts_ = std::vector<std::atomic<uint64_t>>(vectors);
-  }
-  for (unsigned vector = 0; vector < vectors; ++vector) function_->take_interrupts(vector);
-}
-
 void Controller::init_admin_queue() {
   if (spec::Cc{read32(reg::kCc)}.en()) {
     throw InvalidArgument(name() +
@@ -106,16 +87,13 @@ void Controller::init_admin_queue() {
                           "controller first (nvme0[0x14] = 0, then wait for CSTS.RDY = 0)");
   }
   if (!admin_pair_->dead()) queues_lost("the admin queue was set up again");
-  // Off since an earlier controller of this function was closed.
-  pcie::ConfigSpace(*function_).set_bus_master(true);
-  // MSI-X has to be on before the controller is enabled (NVMe over PCIe 1.0 §3.5).
-  start_interrupts();
-  saved_config_ = pcie::ConfigSpace(*function_).save();
   admin_pair_->reset();
-  const uint16_t entries = kAdminEntries - 1;  // 0-based
-  write32(reg::kAqa, spec::Aqa{0}.with_asqs(entries).with_acqs(entries).value);
-  write64(reg::kAsq, admin_pair_->sq().iova());
-  write64(reg::kAcq, admin_pair_->cq().iova());
+  try {
+    transport_->start_admin(*admin_pair_);
+  } catch (...) {
+    admin_pair_->kill("the controller was not initialised");
+    throw;
+  }
 }
 
 void Controller::enable() {
@@ -154,6 +132,7 @@ void Controller::identify() {
   execute(with_buffer(identify_command(spec::cns::kController, 0), block), "Identify Controller");
   std::memcpy(identify_.get(), block->data(), sizeof(*identify_));
   check_identify();
+  transport_->identified(*identify_);
 }
 
 void Controller::check_identify() const {

@@ -1,4 +1,5 @@
-// Creation in the order CQ, SQ, deletion in the order SQ, CQ (NVMe Base 2.0 §3.3.1.1 and §3.3.1.3).
+// What becomes of identifier and memory when creation or deletion fails; how a queue is created is
+// the transport's.
 #include "driver/io_queue_pair.h"
 
 #include <algorithm>
@@ -6,7 +7,6 @@
 #include <utility>
 
 #include "base/log.h"
-#include "driver/admin_commands.h"
 #include "driver/controller.h"
 #include "driver/errors.h"
 #include "spec/pci.h"
@@ -15,12 +15,6 @@ namespace pynvme::driver {
 namespace {
 
 constexpr uint8_t kMaxPriority = 3;
-
-Command plain(const spec::Sqe& sqe) {
-  Command command;
-  command.sqe = sqe;
-  return command;
-}
 
 }  // namespace
 
@@ -48,32 +42,21 @@ IoQueuePair::IoQueuePair(std::shared_ptr<Controller> controller, const IoQueueOp
 void IoQueuePair::create_on_device() {
   controller_->reclaim_queue_ids();
   id_ = controller_->take_queue_id(&generation_);
-  const unsigned vectors = controller_->interrupt_vectors();
-  if (options_.vector == IoQueueOptions::kAnyVector) {
-    // Vector 0 is the admin queue's; with one vector there is no choice.
-    options_.vector = vectors > 1 ? static_cast<uint16_t>(1 + (id_ - 1U) % (vectors - 1)) : 0;
-  }
   auto& memory = pcie::DmaMemory::instance();
-  bool cq_created = false;
   try {
     sq_memory_ = memory.allocate(options_.depth * sizeof(spec::Sqe));
     cq_memory_ = memory.allocate(options_.depth * sizeof(spec::Cqe));
-    pair_ = std::make_unique<QueuePair>(
-        SubmissionQueue(id_, options_.depth, {sq_memory_.data(), sq_memory_.iova()},
-                        controller_->doorbells_),
-        CompletionQueue(id_, options_.depth, {cq_memory_.data(), cq_memory_.iova()},
-                        controller_->doorbells_),
-        controller_->clock());
+    const QueueMemory sq{sq_memory_.data(), sq_memory_.iova()};
+    const QueueMemory cq{cq_memory_.data(), cq_memory_.iova()};
+    Transport& transport = controller_->transport();
+    link_ = transport.link(*controller_, {id_, options_.depth, sq, cq});
+    const pcie::Doorbells doorbells = link_->doorbells();
+    pair_ = std::make_unique<QueuePair>(SubmissionQueue(id_, options_.depth, sq, doorbells),
+                                        CompletionQueue(id_, options_.depth, cq, doorbells),
+                                        controller_->clock(), transport.data_pointers());
     deleted_ = false;
-    controller_->execute(plain(create_cq_command(id_, options_.depth, cq_memory_.iova(),
-                                                 options_.interrupts, options_.vector)),
-                         "Create I/O Completion Queue", false, generation_);
-    cq_created = true;
-    controller_->execute(
-        plain(create_sq_command(id_, options_.depth, sq_memory_.iova(), id_, options_.priority)),
-        "Create I/O Submission Queue", false, generation_);
+    link_->create(*pair_, options_, generation_);
   } catch (const CommandFailed& error) {
-    if (cq_created) controller_->admin().execute(plain(delete_cq_command(id_)), true, generation_);
     deleted_ = true;
     controller_->give_queue_id(id_, generation_);
     throw QueueCreationError("IO queue " + std::to_string(id_) + ": " + error.what());
@@ -101,7 +84,8 @@ IoQueuePair::~IoQueuePair() {
 }
 
 bool IoQueuePair::device_is_done() const {
-  return deleted_ || controller_->stopped_generation_.load() > generation_;
+  return deleted_ || controller_->stopped_generation_.load() > generation_ ||
+         (link_ != nullptr && link_->severed());
 }
 
 void IoQueuePair::remove() { delete_on_device(false); }
@@ -119,10 +103,7 @@ void IoQueuePair::delete_on_device(bool quiet) {
   // From here on nobody may use it, whatever comes of the deletion.
   pair_->kill("it was deleted");
   try {
-    controller_->execute(plain(delete_sq_command(id_)), "Delete I/O Submission Queue", quiet,
-                         generation_);
-    controller_->execute(plain(delete_cq_command(id_)), "Delete I/O Completion Queue", quiet,
-                         generation_);
+    link_->remove(quiet, generation_);
   } catch (const Error& error) {
     if (controller_->generation() != generation_) return;  // a reset took it away meanwhile
     throw QueueDeletionError("IO queue " + std::to_string(id_) + ": " + error.what());

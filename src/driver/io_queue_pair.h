@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "driver/queue_pair.h"
+#include "driver/transport.h"
 #include "pcie/dma_memory.h"
 
 namespace pynvme::driver {
@@ -68,6 +69,7 @@ class IoQueuePair {
   uint32_t generation_ = 0;  // the controller's, when the queue was created
   pcie::DmaBlock sq_memory_;
   pcie::DmaBlock cq_memory_;
+  std::unique_ptr<QueueLink> link_;
   std::unique_ptr<QueuePair> pair_;
   CommandQueue* commands_ = nullptr;  // guarded by the controller
   std::atomic<bool> deleted_{true};   // on the device there is nothing of this queue

@@ -69,9 +69,13 @@ PrpTable::PrpTable(uint64_t iova, size_t stride, size_t max_bytes, uint32_t slot
   for (uint32_t slot = 0; slot < slots; ++slot) chained(slot, max_bytes);
 }
 
+PrpTable::PrpTable(const void* data, size_t stride)
+    : iova_(reinterpret_cast<uintptr_t>(data)), stride_(stride), page_(0), list_pages_(SIZE_MAX) {}
+
 PrpPair PrpTable::chained(uint32_t slot, size_t bytes) noexcept {
-  const size_t at = slot * list_pages_ * kPrpPageSize;
   const uint64_t base = iova_ + slot * stride_;
+  if (page_ == 0) return {base, bytes};
+  const size_t at = slot * list_pages_ * kPrpPageSize;
   const PrpListMemory list{reinterpret_cast<uint64_t*>(lists_.data() + at), lists_.iova() + at,
                            list_pages_};
   fill(base + kPrpPageSize, pages_touched(base, bytes) - 1, list);

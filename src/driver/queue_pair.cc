@@ -30,7 +30,8 @@ const char* anomaly_text(AnomalyKind kind) {
   return "unknown";
 }
 
-QueuePair::QueuePair(const SubmissionQueue& sq, const CompletionQueue& cq, const base::Clock& clock)
+QueuePair::QueuePair(const SubmissionQueue& sq, const CompletionQueue& cq, const base::Clock& clock,
+                     DataPointers data_pointers)
     : sq_(sq),
       cq_(cq),
       slots_(nullptr),
@@ -43,7 +44,8 @@ QueuePair::QueuePair(const SubmissionQueue& sq, const CompletionQueue& cq, const
       slots_owner_(slot_count_),
       free_owner_(slot_count_),
       batch_owner_(slot_count_),
-      log_owner_(std::make_shared<CmdLog>(sq.id())) {
+      log_owner_(std::make_shared<CmdLog>(sq.id())),
+      data_pointers_(data_pointers) {
   slots_ = slots_owner_.data();
   free_ = free_owner_.data();
   batch_ = batch_owner_.data();

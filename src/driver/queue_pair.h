@@ -13,6 +13,7 @@
 #include "base/spinlock.h"
 #include "driver/cmdlog.h"
 #include "driver/queue.h"
+#include "driver/transport.h"
 #include "spec/command.h"
 
 namespace pynvme::driver {
@@ -40,7 +41,8 @@ class QueuePair {
   static constexpr uint32_t kFull = UINT32_MAX;
 
   // At most min(entries) - 1 commands are outstanding, so neither ring can overflow.
-  QueuePair(const SubmissionQueue& sq, const CompletionQueue& cq, const base::Clock& clock);
+  QueuePair(const SubmissionQueue& sq, const CompletionQueue& cq, const base::Clock& clock,
+            DataPointers data_pointers = DataPointers::kPrp);
   QueuePair(const QueuePair&) = delete;
   QueuePair& operator=(const QueuePair&) = delete;
 
@@ -54,6 +56,8 @@ class QueuePair {
   uint32_t abandoned() const { return abandoned_; }
   const std::shared_ptr<CmdLog>& cmdlog() const { return log_owner_; }
   const base::Clock& clock() const { return *clock_; }
+  // What the commands of this queue carry.
+  DataPointers data_pointers() const { return data_pointers_; }
 
   // The CID that the next submit() will use, or kFull: for callers with buffers per slot.
   uint32_t next_cid() const noexcept { return free_count_ == 0 ? kFull : free_[free_count_ - 1]; }
@@ -214,6 +218,7 @@ class QueuePair {
   std::shared_ptr<CmdLog> log_owner_;
   std::atomic<const char*> death_{nullptr};
   base::SpinLock gate_;
+  const DataPointers data_pointers_;
   uint64_t anomalies_ = 0;
   Anomaly last_anomaly_;
 };

@@ -1,5 +1,5 @@
-// The data buffers of an IOWorker: one for each command slot, in DMA memory, with its PRPs made
-// beforehand.
+// The data buffers of an IOWorker: one for each command slot, in DMA memory, with its data pointers
+// made beforehand.
 #pragma once
 
 #include <cstdint>
@@ -13,10 +13,12 @@ namespace pynvme::ioworker {
 class SlotBuffers {
  public:
   // `bytes` for each of `slots`. Throws std::bad_alloc-derived.
-  SlotBuffers(uint32_t slots, uint64_t bytes)
+  SlotBuffers(uint32_t slots, uint64_t bytes, driver::DataPointers kind)
       : stride_(round_up(bytes)),
         block_(pcie::DmaMemory::instance().allocate(stride_ * slots)),
-        prps_(block_.iova(), stride_, stride_, slots) {}
+        prps_(kind == driver::DataPointers::kSgl
+                  ? driver::PrpTable(block_.data(), stride_)
+                  : driver::PrpTable(block_.iova(), stride_, stride_, slots)) {}
 
   uint8_t* data(uint32_t slot) const { return block_.data() + slot * stride_; }
   driver::PrpPair prps(uint32_t slot, uint64_t bytes) noexcept { return prps_.get(slot, bytes); }

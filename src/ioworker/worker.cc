@@ -232,7 +232,9 @@ void Worker::send(uint32_t cid, const Operation& operation, Slot& slot) noexcept
       uint8_t* range = buffers_->ranges.data() + cid * WorkerMemory::kRangeBytes;
       std::memcpy(range + 4, &draw_.nlb, sizeof(draw_.nlb));
       std::memcpy(range + 8, &draw_.slba, sizeof(draw_.slba));
-      prps.prp1 = buffers_->ranges.iova() + cid * WorkerMemory::kRangeBytes;
+      prps = pair_.data_pointers() == driver::DataPointers::kSgl
+                 ? driver::build_sgl(range, WorkerMemory::kRangeBytes)
+                 : driver::PrpPair{buffers_->ranges.iova() + cid * WorkerMemory::kRangeBytes, 0};
       sqe.cdw11 = 0x4;
       break;
     }

@@ -53,6 +53,9 @@ Worker::Worker(driver::QueuePair& pair, const Workload& w, const Target& target,
       memory_(std::make_shared<WorkerMemory>()) {
   buffers_ = memory_.get();
   sqe_.nsid = target.nsid;
+  if (pair.data_pointers() == driver::DataPointers::kSgl) {
+    sqe_.set_psdt(spec::Psdt::kSglMetadataBuffer);
+  }
   for (unsigned opcode = 0; opcode < operations_.size(); ++opcode) {
     operations_[opcode] = operation_of(static_cast<uint8_t>(opcode));
   }
@@ -113,11 +116,11 @@ void Worker::make_memory(const Workload& w, uint64_t seed) {
     }
   }
   const uint32_t slots = pair_.slots();
-  if (from_device != 0) memory_->from_device.emplace(slots, from_device);
+  if (from_device != 0) memory_->from_device.emplace(slots, from_device, pair_.data_pointers());
   if (has_ranges)
     memory_->ranges = pcie::DmaMemory::instance().allocate(slots * WorkerMemory::kRangeBytes);
   if (to_device == 0) return;
-  memory_->to_device.emplace(slots, to_device);
+  memory_->to_device.emplace(slots, to_device, pair_.data_pointers());
   base::Rng rng(seed);
   for (uint32_t slot = 0; slot < slots; ++slot) {
     fill_pattern({memory_->to_device->data(slot), memory_->to_device->stride()}, lba_bytes_,

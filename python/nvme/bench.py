@@ -14,8 +14,9 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import nvme
 
@@ -55,18 +56,25 @@ class Bed:
         self.qpair.delete()
         self.nvme0n1.close()
 
-    def read4k(self, region_bytes: int, verify: bool) -> float:
-        """4 KiB random reads a second of one IOWorker at depth 32."""
+    def io4k(
+        self,
+        region_bytes: int,
+        verify: bool = False,
+        read_percentage: int = 100,
+        outputs: Callable[[], dict[str, Any]] = dict,
+    ) -> float:
+        """4 KiB random IOs a second of one IOWorker at depth 32."""
         self.nvme0n1.verify_enable(verify)
         result = (
             self.nvme0n1.ioworker(
                 io_size=IO_LBAS,
                 lba_align=IO_LBAS,
                 lba_random=True,
-                read_percentage=100,
+                read_percentage=read_percentage,
                 qdepth=32,
                 region_end=region_bytes // LBA_BYTES,
                 time=self.seconds,
+                **outputs(),
             )
             .start()
             .close()
@@ -74,7 +82,7 @@ class Bed:
         self.nvme0n1.verify_enable(False)
         if result.error != 0:
             raise RuntimeError(f"the IOWorker of the benchmark ended with error {result.error}")
-        return float(result.io_count_read * 1000 / result.mseconds)
+        return float((result.io_count_read + result.io_count_nonread) * 1000 / result.mseconds)
 
     def python_read(self) -> float:
         """Microseconds for one 4 KiB read from Python, to its completion."""
@@ -90,6 +98,15 @@ class Bed:
             count += len(lbas)
             now = time.perf_counter()
         return (now - start) * 1e6 / count
+
+
+def all_outputs() -> dict[str, Any]:
+    """Everything that an IOWorker can be asked to report."""
+    return {
+        "output_io_per_second": [],
+        "output_percentile_latency": dict.fromkeys([50, 99, 99.9, 99.99, 99.99999]),
+        "output_cmdlog_list": [None] * 1000,
+    }
 
 
 def null_loop(seconds: float) -> float:
@@ -124,19 +141,38 @@ def benchmarks(bed: Bed) -> list[Benchmark]:
             "read4k_iops",
             "IO/s",
             "4 KiB random reads over 64 MiB",
-            lambda: bed.read4k(64 * MIB, False),
+            lambda: bed.io4k(64 * MIB),
         ),
         Benchmark(
             "read4k_verify_iops",
             "IO/s",
             "the same, all data verified",
-            lambda: bed.read4k(64 * MIB, True),
+            lambda: bed.io4k(64 * MIB, verify=True),
         ),
         Benchmark(
             "read4k_1g_iops",
             "IO/s",
             "4 KiB random reads over 1 GiB",
-            lambda: bed.read4k(1024 * MIB, False),
+            lambda: bed.io4k(1024 * MIB),
+        ),
+        *(
+            Benchmark(
+                f"{name}_all_{switch}_iops",
+                "IO/s",
+                f"{what} over 1 GiB, all checks and outputs {switch}",
+                partial(
+                    bed.io4k,
+                    1024 * MIB,
+                    verify=switch == "on",
+                    read_percentage=read_percentage,
+                    outputs=all_outputs if switch == "on" else dict,
+                ),
+            )
+            for name, what, read_percentage in (
+                ("read4k", "4 KiB random reads", 100),
+                ("mixed4k", "4 KiB random, 70 % reads", 70),
+            )
+            for switch in ("on", "off")
         ),
         Benchmark("python_read_us", "us", "one 4 KiB read from Python", bed.python_read),
     ]
@@ -191,7 +227,7 @@ def run(args: argparse.Namespace) -> int:
         low, high = min(benchmark.runs), max(benchmark.runs)
         digits = 2 if figure["value"] < 1000 else 0
         print(
-            f"{benchmark.name:20} {figure['value']:>14,.{digits}f} {benchmark.unit:5}"
+            f"{benchmark.name:21} {figure['value']:>14,.{digits}f} {benchmark.unit:5}"
             f"{low:>14,.{digits}f} to {high:,.{digits}f}   {benchmark.what}"
         )
     if args.json:

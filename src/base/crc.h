@@ -9,4 +9,7 @@ namespace pynvme::base {
 
 uint32_t crc32c(const void* data, size_t size) noexcept;
 
+// crcs[i] = crc32c(data + i * block_bytes, block_bytes), quicker than that where it can be.
+void crc32c_blocks(const void* data, size_t block_bytes, size_t count, uint32_t* crcs) noexcept;
+
 }  // namespace pynvme::base

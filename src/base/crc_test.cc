@@ -44,5 +44,34 @@ TEST(Crc32c, AgreesWithTheDefinitionAtEveryLengthAndAlignment) {
   EXPECT_EQ(crc32c(bytes.data(), 4096), bit_by_bit(bytes.data(), 4096));
 }
 
+TEST(Crc32c, BlocksAreTheSameAsOneByOne) {
+  Rng rng(12);
+  std::vector<uint8_t> bytes(9 * 4096 + 3);
+  for (auto& byte : bytes) byte = static_cast<uint8_t>(rng.next());
+  for (const size_t block : {512U, 520U, 4096U}) {
+    for (size_t count = 0; count <= 9; ++count) {
+      const uint8_t* data = bytes.data() + count % 4;
+      std::array<uint32_t, 10> crcs{};
+      crc32c_blocks(data, block, count, crcs.data());
+      for (size_t i = 0; i < count; ++i) {
+        EXPECT_EQ(crcs[i], bit_by_bit(data + i * block, block)) << block << " x " << i;
+      }
+      EXPECT_EQ(crcs[count], 0U) << "written behind the last";
+    }
+  }
+}
+
+// A single bit anywhere in a block: the CRC is linear, so this shows each of its moves.
+TEST(Crc32c, BlocksSeeEveryBit) {
+  std::vector<uint8_t> bytes(512);
+  for (size_t bit = 0; bit < 512 * 8; ++bit) {
+    bytes[bit / 8] = static_cast<uint8_t>(1U << (bit % 8));
+    uint32_t crc = 0;
+    crc32c_blocks(bytes.data(), 512, 1, &crc);
+    EXPECT_EQ(crc, bit_by_bit(bytes.data(), 512)) << bit;
+    bytes[bit / 8] = 0;
+  }
+}
+
 }  // namespace
 }  // namespace pynvme::base

@@ -44,6 +44,7 @@ void Worker::begin() {
   if (duration_ns_ != 0) end_ns_ = start_ns_ + duration_ns_;
   if (iops_ != 0) pacer_.emplace(iops_, start_ns_);
   result_.io_per_second.assign(1, 0);
+  draw_next();
   publish();
 }
 
@@ -145,12 +146,19 @@ bool Worker::is_due() const noexcept {
   return now_ns_ - start_ns_ >= draw_.due_us * 1000;
 }
 
+void Worker::draw_next() noexcept {
+  has_next_ = sequence_.next(next_);
+  if (integrity_ != nullptr) integrity_->prefetch_locks(next_.slba);
+}
+
 bool Worker::draw() noexcept {
-  if (remaining_ == 0 || !sequence_.next(draw_)) {
+  if (remaining_ == 0 || !has_next_) {
     drain();
     return false;
   }
   --remaining_;
+  draw_ = next_;
+  draw_next();
   drawn_ = true;
   attempt_ = verify::Attempt::kFresh;
   return true;

@@ -92,6 +92,7 @@ class Worker {
   void begin();
   unsigned submit() noexcept;
   bool draw() noexcept;
+  void draw_next() noexcept;
   bool is_due() const noexcept;  // of timed workers
   bool hold(const Operation& operation, Slot& slot) noexcept;
   void send(uint32_t cid, const Operation& operation, Slot& slot) noexcept;
@@ -116,6 +117,7 @@ class Worker {
   WorkerMemory* buffers_;
   std::unique_ptr<Slot[]> slots_;
   Draw draw_;
+  Draw next_;  // drawn one ahead, so that its locks are in the cache when it is their turn
   uint64_t now_ns_ = 0;
   uint64_t remaining_;          // commands still to draw
   uint64_t second_end_ns_ = 0;  // of io_per_second's last entry
@@ -124,6 +126,7 @@ class Worker {
   State state_ = State::kNew;
   verify::Attempt attempt_ = verify::Attempt::kFresh;
   bool drawn_ = false;
+  bool has_next_ = false;
   bool holds_all_reads_;
   bool traced_;
   bool timed_;  // paced or traced: commands have their time

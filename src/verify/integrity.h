@@ -67,6 +67,9 @@ class Integrity {
     if (slba < tracked_lbas()) table_.prefetch(slba);
   }
 
+  // Fetches what the begin of a command will look at.
+  void prefetch_locks(uint64_t slba) const noexcept { locks_.prefetch(slba); }
+
   // Reads hold their LBAs together with other reads, all else alone. False: a conflict, nothing is
   // held. nlb is at least 1.
   bool begin_read(Ticket& ticket, uint64_t slba, uint64_t nlb, Attempt attempt) noexcept {

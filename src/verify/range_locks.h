@@ -40,6 +40,10 @@ class RangeLocks {
             static_cast<uint32_t>(nlb < kLocks ? nlb : kLocks)};
   }
 
+  void prefetch(uint64_t slba) const noexcept {
+    __builtin_prefetch(&words_[slba % kLocks / kLbasPerWord], 1);
+  }
+
   bool try_lock_exclusive(Range range, Attempt attempt) noexcept {
     const uint64_t refusing = attempt == Attempt::kFresh ? ~uint64_t{0} : kWriter | kReaders;
     for (uint32_t done = 0; done < range.count;) {

@@ -84,6 +84,47 @@ class Bed:
             raise RuntimeError(f"the IOWorker of the benchmark ended with error {result.error}")
         return float((result.io_count_read + result.io_count_nonread) * 1000 / result.mseconds)
 
+    def worker_memory(self) -> float:
+        """KiB of host memory that one more IOWorker takes, depth 32, all outputs."""
+        count = 8
+        before = own_kib()
+        workers = [
+            self.nvme0n1.ioworker(
+                io_size=IO_LBAS,
+                qdepth=32,
+                region_end=64 * MIB // LBA_BYTES,
+                iops=5000,
+                time=self.seconds + 1,
+                **all_outputs(),
+            ).start()
+            for _ in range(count)
+        ]
+        time.sleep(self.seconds)
+        taken = own_kib() - before
+        for worker in workers:
+            if worker.close().error != 0:
+                raise RuntimeError("an IOWorker of the benchmark ended with an error")
+        return taken / count
+
+    def verify_memory(self) -> float:
+        """MiB of host memory that a million verified LBAs take."""
+        ssd = nvme.Ssd(latency=0, capacity="4GiB")
+        nvme0 = nvme.Controller(ssd)
+        qpair = nvme.Qpair(nvme0, 8)
+        step, count = 1 << 16, 4 * MIB >> 16
+        taken = 0
+        # Zeroed LBAs are remembered as written ones are. What the SSD itself needs for them it has
+        # after the first time, when one LBA is verified; the second time all are.
+        for verified in (1, 0):
+            nvme0n1 = nvme.Namespace(nvme0, 1, verified)
+            before = own_kib()
+            for number in range(count):
+                nvme0n1.write_zeroes(qpair, number * step, step).waitdone()
+            taken = own_kib() - before
+            nvme0n1.close()
+        qpair.delete()
+        return taken / 1024 / (count * step / 1e6)
+
     def python_read(self) -> float:
         """Microseconds for one 4 KiB read from Python, to its completion."""
         read, qpair = self.nvme0n1.read, self.qpair
@@ -98,6 +139,12 @@ class Bed:
             count += len(lbas)
             now = time.perf_counter()
         return (now - start) * 1e6 / count
+
+
+def own_kib() -> int:
+    """KiB of memory that this process alone has written to."""
+    smaps = Path("/proc/self/smaps_rollup").read_text()
+    return int(smaps.partition("Private_Dirty:")[2].split()[0])
 
 
 def all_outputs() -> dict[str, Any]:
@@ -175,6 +222,18 @@ def benchmarks(bed: Bed) -> list[Benchmark]:
             for switch in ("on", "off")
         ),
         Benchmark("python_read_us", "us", "one 4 KiB read from Python", bed.python_read),
+        Benchmark(
+            "worker_memory_kib",
+            "KiB",
+            "host memory of one IOWorker at depth 32, 4 KiB",
+            bed.worker_memory,
+        ),
+        Benchmark(
+            "verify_memory_mib",
+            "MiB",
+            "host memory of a million verified LBAs",
+            bed.verify_memory,
+        ),
     ]
     if NULL_LOOP.exists():
         found.insert(

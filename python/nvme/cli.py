@@ -90,17 +90,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     )
 
     from nvme import bench
+    from nvme.host import commands as host
 
     bench_parser = commands.add_parser("bench", help="measure the driver and the embedded SSD")
     bench.add_arguments(bench_parser)
     bench_parser.set_defaults(run=bench.run)
+    host.add_commands(commands)
 
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["test"] and arguments[1:] not in (["-h"], ["--help"]):
         return _pytest(["--pynvme-launcher", *arguments[1:]])  # options and all: they are pytest's
     args = parser.parse_args(arguments)
     try:
-        return int(args.run(args))
+        return host.run_checked(args)
     except KeyboardInterrupt:
         return 130
 

@@ -97,6 +97,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     bench_parser.set_defaults(run=bench.run)
     host.add_commands(commands)
 
+    from nvme import serve
+
+    serve_parser = commands.add_parser("serve", help="let other programs use an embedded SSD")
+    serve.add_arguments(serve_parser)
+    serve_parser.set_defaults(run=serve.run)
+
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["test"] and arguments[1:] not in (["-h"], ["--help"]):
         return _pytest(["--pynvme-launcher", *arguments[1:]])  # options and all: they are pytest's

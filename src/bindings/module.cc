@@ -28,6 +28,7 @@ NB_MODULE(_core, m) {
   bind_latency_histogram(m);
   bind_ioworker(m);
   bind_ssd(m);
+  bind_serve(m);
   bind_cmdlog(m);
   bind_device_trace(m);
 

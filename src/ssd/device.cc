@@ -54,6 +54,7 @@ void Device::plug(HostPort& host) {
   std::unique_lock lock(impl_->control_);
   const Queues::AllLocked all(impl_->queues_);
   impl_->host_ = &host;
+  impl_->memory_.set_host(&host);
   impl_->interrupts_.plug(&host);
 }
 
@@ -63,6 +64,7 @@ void Device::unplug() {
   impl_->registers_.end_subsystem_shutdown();
   const Queues::AllLocked all(impl_->queues_);
   impl_->host_ = nullptr;
+  impl_->memory_.set_host(nullptr);
   impl_->interrupts_.plug(nullptr);
 }
 
@@ -140,6 +142,24 @@ void Device::bar_write(unsigned bar, uint64_t offset, uint64_t value, unsigned s
 }
 
 volatile uint32_t* Device::doorbells() { return impl_->doorbells.memory; }
+
+int Device::doorbell_fd() const { return impl_->doorbells.fd.get(); }
+
+uint64_t Device::doorbell_bytes() const { return impl_->doorbells.bytes; }
+
+void Device::set_polled(bool polled) {
+  const std::lock_guard lock(impl_->control_);
+  const Queues::AllLocked all(impl_->queues_);
+  impl_->queues_.poll_doorbells(polled);
+}
+
+bool Device::poll_doorbells() { return impl_->engine_.poll_doorbells(); }
+
+void Device::quiesced(const std::function<void()>& work) {
+  const std::lock_guard lock(impl_->control_);
+  const Queues::AllLocked all(impl_->queues_);
+  work();
+}
 
 void Device::rung(uint32_t index) { impl_->engine_.rung(index); }
 

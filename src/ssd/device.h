@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -38,6 +39,14 @@ class Device {
   // Doorbells as plain memory: store, then call rung() with the doorbell's index.
   volatile uint32_t* doorbells();
   void rung(uint32_t index);
+  // The same memory for another process: a file whose page 0 is empty, so that its offsets are
+  // those of BAR0, sealed against a change of its size.
+  int doorbell_fd() const;
+  uint64_t doorbell_bytes() const;
+  // For a host that stores to doorbells and rings nothing: poll_doorbells() finds what it stored,
+  // and works. One thread polls and does all other accesses; true when there was something to do.
+  void set_polled(bool polled);
+  bool poll_doorbells();
   // Brings about all that is due by now.
   void advance();
 
@@ -46,11 +55,15 @@ class Device {
   void dma_map(uint64_t iova, uint8_t* memory, uint64_t size);
   void dma_unmap(uint64_t iova, uint64_t size);  // returns when nothing touches the range any more
 
+  // Runs it while nothing touches host memory.
+  void quiesced(const std::function<void()>& work);
+
   // What it saw and did, when Config::trace_events asks for it: the newest `count`, 0 for all.
   std::vector<TraceEvent> trace(size_t count) const;
 
   void hot_reset();
-  void power_off();  // sudden: what the volatile cache holds is lost
+  void power_on_reset();  // the function as after power-on, media and volatile cache kept
+  void power_off();       // sudden: what the volatile cache holds is lost
   void power_on();
 
  private:

@@ -5,10 +5,10 @@
 #include <algorithm>
 #include <bit>
 #include <mutex>
-#include <new>
 #include <span>
 
 #include "base/clock.h"
+#include "base/unique_fd.h"
 #include "spec/registers.h"
 #include "ssd/admin/admin.h"
 #include "ssd/admin/error_log.h"
@@ -62,16 +62,17 @@ struct BarLayout {
   uint64_t bytes;
 };
 
-// Page aligned, for a door may map it.
+// Zeroed pages in a file of their own, for a door may hand them to another process. Throws
+// std::runtime_error.
 struct DoorbellMemory {
-  explicit DoorbellMemory(uint64_t bytes)
-      : memory(static_cast<uint32_t*>(::operator new (bytes, std::align_val_t{4096}))) {
-    std::fill_n(memory, bytes / 4, 0);
-  }
-  ~DoorbellMemory() { ::operator delete (memory, std::align_val_t{4096}); }
+  explicit DoorbellMemory(uint64_t doorbell_bytes);
+  ~DoorbellMemory();
   DoorbellMemory(const DoorbellMemory&) = delete;
   DoorbellMemory& operator=(const DoorbellMemory&) = delete;
-  uint32_t* memory;
+
+  const uint64_t bytes;
+  base::UniqueFd fd;
+  uint32_t* memory = nullptr;
 };
 
 // What of the 2 KiB that outlive the process is whose (Namespaces::persistent_area()).

@@ -1,4 +1,10 @@
 // What the controller goes through: start, enable, shutdown, resets, power.
+#include <fcntl.h>
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstring>
+#include <stdexcept>
 #include <string>
 #include <utility>
 
@@ -6,6 +12,22 @@
 #include "ssd/device_impl.h"
 
 namespace pynvme::ssd {
+
+DoorbellMemory::DoorbellMemory(uint64_t doorbell_bytes)
+    : bytes(doorbell_bytes), fd(memfd_create("pynvme-doorbells", MFD_CLOEXEC | MFD_ALLOW_SEALING)) {
+  constexpr off_t kStart = spec::reg::kDoorbells;
+  void* mapped = MAP_FAILED;
+  if (fd && ftruncate(fd.get(), kStart + static_cast<off_t>(bytes)) == 0 &&
+      fcntl(fd.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0) {
+    mapped = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), kStart);
+  }
+  if (mapped == MAP_FAILED) {
+    throw std::runtime_error(std::string("no memory for doorbells: ") + std::strerror(errno));
+  }
+  memory = static_cast<uint32_t*>(mapped);
+}
+
+DoorbellMemory::~DoorbellMemory() { munmap(memory, bytes); }
 
 PciSpace::Layout BarLayout::pci(const Config& config) const {
   const std::string seed = config.model + "/" + config.serial;
@@ -201,6 +223,13 @@ void Device::Impl::settle() {
 void Device::hot_reset() {
   const std::lock_guard lock(impl_->control_);
   if (impl_->powered_) impl_->reset_function(PciSpace::Reset::kConventional);
+}
+
+void Device::power_on_reset() {
+  const std::lock_guard lock(impl_->control_);
+  if (!impl_->powered_) return;
+  impl_->reset_function(PciSpace::Reset::kPowerOn);
+  impl_->registers_.power_on();
 }
 
 void Device::power_off() {

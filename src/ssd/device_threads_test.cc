@@ -35,7 +35,7 @@ class ThreadsTest : public ::testing::TestWithParam<double>, public HostPort {
     device_.unplug();
     std::free(memory_);
   }
-  void message(uint64_t, uint32_t) override { ++messages_; }
+  void message(uint64_t, uint32_t, uint32_t) override { ++messages_; }
   void pin(bool) override {}
 
   // Queue q: SQ, CQ, two pages of data.

@@ -54,7 +54,7 @@ class HostileHost : public HostPort {
   HostileHost(const HostileHost&) = delete;
   HostileHost& operator=(const HostileHost&) = delete;
 
-  void message(uint64_t, uint32_t) override {}
+  void message(uint64_t, uint32_t, uint32_t) override {}
   void pin(bool) override {}
 
   // False when a promise was broken.

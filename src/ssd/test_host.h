@@ -115,7 +115,9 @@ class TestHost : public HostPort {
     return config;
   }
 
-  void message(uint64_t address, uint32_t data) override { messages.push_back({address, data}); }
+  void message(uint64_t address, uint32_t data, uint32_t /*vector*/) override {
+    messages.push_back({address, data});
+  }
   void pin(bool asserted) override { pins.push_back(asserted); }
 
   // Whole pages, zeroed, never given back.

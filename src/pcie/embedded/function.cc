@@ -253,7 +253,7 @@ void EmbeddedFunction::power_on() {
   kind_ = InterruptKind::kNone;
 }
 
-void EmbeddedFunction::message(uint64_t address, uint32_t data) {
+void EmbeddedFunction::message(uint64_t address, uint32_t data, uint32_t /*vector*/) {
   if (address != kMessageAddress || data >= counters_.size()) return;
   counters_[data].count.fetch_add(1, std::memory_order_release);
 }

@@ -48,8 +48,7 @@ class EmbeddedFunction final : public Function, private ssd::HostPort {
 
   // The device was pulled out of its slot: every access reads all ones from now on, also when the
   // device is in use elsewhere by then.
-  void set_removed() { removed_.store(true, std::memory_order_release); }
-  bool removed() const override { return gone(); }
+  void removed() { removed_.store(true, std::memory_order_release); }
 
  private:
   uint32_t read_config(uint16_t offset, unsigned size) const;
@@ -65,7 +64,7 @@ class EmbeddedFunction final : public Function, private ssd::HostPort {
     std::atomic<uint64_t> count{0};
   };
 
-  void message(uint64_t address, uint32_t data) override;
+  void message(uint64_t address, uint32_t data, uint32_t /*vector*/) override;
   void pin(bool asserted) override;
 
   void enable_msix(unsigned vectors);

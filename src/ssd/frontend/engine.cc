@@ -23,7 +23,21 @@ Engine::Engine(const Parts& parts, Nvm& nvm, Admin& admin, Timekeeper& timekeepe
       timed_(!parts.timing.off()),
       blocked_(parts.queues.count()) {}
 
-void Engine::rung(uint32_t index) {
+bool Engine::poll_doorbells() {
+  if (!running()) return false;
+  const bool whole = ++polls_ % kWholePollEvery == 0;
+  const uint32_t end = 2 * (whole ? queues_.count() : queues_.in_use());
+  bool any = false;
+  for (uint32_t index = 0; index < end; ++index) {
+    if (!queues_.doorbell_moved(index)) [[likely]]
+      continue;
+    any = true;
+    rung(index, true);
+  }
+  return any;
+}
+
+void Engine::rung(uint32_t index, bool polled) {
   const uint32_t qid = index / 2;
   if (queues_.trace().on()) [[unlikely]] {
     const bool known = qid < queues_.count();
@@ -33,16 +47,17 @@ void Engine::rung(uint32_t index) {
   if (qid >= queues_.count()) {
     if (running()) wrong_doorbell(spec::aer::kErrorInvalidDoorbellRegister);
   } else if (index % 2 == 0) {
-    tail_rung(static_cast<uint16_t>(qid));
+    tail_rung(static_cast<uint16_t>(qid), polled);
   } else {
-    head_rung(static_cast<uint16_t>(qid));
+    head_rung(static_cast<uint16_t>(qid), polled);
   }
 }
 
-void Engine::tail_rung(uint16_t qid) {
+void Engine::tail_rung(uint16_t qid, bool polled) {
   SubmissionQueue& sq = queues_.sq(qid);
   SqLock lock(sq.lock);
-  if (!running()) return;
+  if (!running() || (polled && !queues_.doorbell_moved(2U * qid))) return;
+  const uint32_t tail = queues_.take_doorbell(2U * qid);
   if (!sq.live) {
     lock.unlock();
     wrong_doorbell(spec::aer::kErrorInvalidDoorbellRegister);
@@ -56,7 +71,6 @@ void Engine::tail_rung(uint16_t qid) {
     }
   }
   // Out of range, nothing new, or more than there is room for (NVMe Base 2.0 §5.2.1).
-  const uint32_t tail = queues_.doorbell(2U * qid);
   const uint32_t added = tail >= sq.tail ? tail - sq.tail : sq.size - sq.tail + tail;
   if (tail >= sq.size || added == 0 || added > sq.size - 1 - sq.waiting()) {
     lock.unlock();
@@ -64,6 +78,9 @@ void Engine::tail_rung(uint16_t qid) {
     return;
   }
   sq.tail = tail;
+  // What is not mapped was brought here before the host wrote its new entries.
+  if (parts_.memory.elsewhere()) [[unlikely]]
+    sq.memory.resolve(parts_.memory);
   take_tail(sq, lock);
 }
 
@@ -76,14 +93,14 @@ void Engine::take_tail(SubmissionQueue& sq, SqLock& lock) {
   }
 }
 
-void Engine::head_rung(uint16_t qid) {
+void Engine::head_rung(uint16_t qid, bool polled) {
   CompletionQueue& cq = queues_.cq(qid);
   bool starved = false;
   uint8_t wrong = 0xFF;
   {
     const std::lock_guard guard(cq.lock);
-    if (!running()) return;
-    const uint32_t head = queues_.doorbell(2U * qid + 1);
+    if (!running() || (polled && !queues_.doorbell_moved(2U * qid + 1))) return;
+    const uint32_t head = queues_.take_doorbell(2U * qid + 1);
     ShadowDoorbells& shadow = queues_.shadow();
     if (shadow.on() && qid != 0 && cq.live &&
         (shadow.moved(2U * qid + 1) || shadow.used(2U * qid + 1))) [[unlikely]] {
@@ -214,12 +231,13 @@ void Engine::note_due() {
 
 void Engine::resume() {
   if (!running()) return;
+  if (queues_.polled()) queues_.poll_doorbells(true);
   for (uint32_t id = 0; id < queues_.count(); ++id) {
     SubmissionQueue& sq = queues_.sq(id);
     SqLock lock(sq.lock);
     if (!sq.live) continue;
     // Doorbells may have been written while nobody listened.
-    const uint32_t tail = queues_.doorbell(2 * id);
+    const uint32_t tail = queues_.take_doorbell(2 * id);
     if (tail < sq.size) sq.tail = tail;
     if (!timed_ && sq.head != sq.tail) drain(sq, lock);
   }

@@ -24,7 +24,10 @@ class Engine {
   Engine(const Parts& parts, Nvm& nvm, Admin& admin, Timekeeper& timekeeper);
 
   // The doorbell's new value lies in memory.
-  void rung(uint32_t index);
+  void rung(uint32_t index) { rung(index, false); }
+  // Finds the doorbells that the host stored to and does what rung() does for each. One thread, and
+  // nobody else writes doorbells meanwhile but the host. True when there was any.
+  bool poll_doorbells();
   // Brings about what is due.
   void advance() {
     if (next_due_.load(std::memory_order_relaxed) == UINT64_MAX &&
@@ -49,6 +52,8 @@ class Engine {
   void forget();
 
  private:
+  // Doorbells of queues that nobody made are looked at once in so many polls.
+  static constexpr uint32_t kWholePollEvery = 64;
   // Shadow doorbells are looked at so often when nobody rings.
   static constexpr uint64_t kShadowPollNs = 1'000'000;
   static constexpr uint32_t kBatch = 32;
@@ -59,9 +64,10 @@ class Engine {
 
   using SqLock = std::unique_lock<base::SpinLock>;
 
-  // engine.cc: doorbells, errors, bookkeeping
-  void tail_rung(uint16_t qid);
-  void head_rung(uint16_t qid);
+  // engine.cc: doorbells, errors, bookkeeping. `polled`: another thread may have seen it already.
+  void rung(uint32_t index, bool polled);
+  void tail_rung(uint16_t qid, bool polled);
+  void head_rung(uint16_t qid, bool polled);
   void take_tail(SubmissionQueue& sq, SqLock& lock);
   // engine_shadow.cc: Doorbell Buffer Config. True when there is something new. follow_tail() with
   // the queue's lock held; follow_head() too, which is why *wrong is the caller's to tell: events
@@ -117,6 +123,7 @@ class Engine {
   Arbiter arbiter_;
   uint64_t busy_since_ns_ = 0;  // the pump's: since when something is outstanding
   std::atomic<uint64_t> shadow_poll_ns_{0};
+  uint32_t polls_ = 0;
   std::vector<bool> blocked_;  // the pump's: queues that wait for room in this round
 };
 

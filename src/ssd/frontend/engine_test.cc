@@ -252,7 +252,7 @@ TEST_F(EngineTest, WeightsDecideWhoIsFetched) {
 TEST(Timekeeper, CompletesWhatNobodyPollsFor) {
   class Quiet : public HostPort {
    public:
-    void message(uint64_t, uint32_t) override {}
+    void message(uint64_t, uint32_t, uint32_t) override {}
     void pin(bool) override {}
   } port;
   const base::Clock& clock = base::Clock::real();

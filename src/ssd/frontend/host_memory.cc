@@ -51,6 +51,13 @@ void HostMemory::unmap(uint64_t iova, uint64_t size) {
   ranges_ = std::move(kept);
 }
 
+uint8_t* HostMemory::reach(uint64_t iova, uint64_t size, uint32_t& hint, bool kept) const noexcept {
+  if (uint8_t* const mapped = search(iova, size, hint); mapped != nullptr) return mapped;
+  uint8_t* const reached = host_ == nullptr ? nullptr : host_->reach(iova, size, kept);
+  if (reached != nullptr) elsewhere_.store(true, std::memory_order_relaxed);
+  return reached;
+}
+
 uint8_t* HostMemory::search(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept {
   auto next = std::upper_bound(ranges_.begin() + 1, ranges_.end(), iova,
                                [](uint64_t a, const Range& r) { return a < r.iova; });

@@ -1,11 +1,14 @@
-// Host memory that the SSD may reach: IOVA ranges and where they lie in this process. Translation
-// takes no lock: whoever translates, or uses a translated pointer, holds a queue's lock, and map()
-// and unmap() are called with all of them held, so unmap() returns to a device that uses the range
-// no more.
+// Host memory that the SSD may reach: IOVA ranges and where they lie in this process; what lies
+// elsewhere the slot's host may bring here (HostPort::reach). Translation takes no lock: whoever
+// translates, or uses a translated pointer, holds a queue's lock, and map() and unmap() are called
+// with all of them held, so unmap() returns to a device that uses the range no more.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <vector>
+
+#include "ssd/host_port.h"
 
 namespace pynvme::ssd {
 
@@ -19,7 +22,15 @@ class HostMemory {
   // Takes away whatever of the range is mapped.
   void unmap(uint64_t iova, uint64_t size);
 
-  // Null unless all of it lies in one mapped range. `hint` is where the caller's last access went.
+  // Who is asked for what is not mapped; null for nobody.
+  void set_host(HostPort* host) {
+    host_ = host;
+    elsewhere_ = false;
+  }
+  // Whether any memory had to be asked for, and so may be older than what the host has.
+  bool elsewhere() const { return elsewhere_.load(std::memory_order_relaxed); }
+
+  // Null unless all of it lies in one range. `hint` is where the caller's last access went.
   uint8_t* translate(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept {
     if (hint < ranges_.size()) [[likely]] {
       const Range& range = ranges_[hint];
@@ -28,6 +39,14 @@ class HostMemory {
         return range.memory + offset;
       }
     }
+    return reach(iova, size, hint, false);
+  }
+  // The same for what is used on and on: a queue's entries.
+  uint8_t* translate_kept(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept {
+    return reach(iova, size, hint, true);
+  }
+  // Mapped memory only: the host's stores are seen at any time.
+  uint8_t* translate_mapped(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept {
     return search(iova, size, hint);
   }
 
@@ -38,8 +57,11 @@ class HostMemory {
     uint8_t* memory;
   };
   uint8_t* search(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept;
+  uint8_t* reach(uint64_t iova, uint64_t size, uint32_t& hint, bool kept) const noexcept;
 
   std::vector<Range> ranges_;  // ascending; the first is empty, so that there always is one
+  HostPort* host_ = nullptr;
+  mutable std::atomic<bool> elsewhere_{false};
 };
 
 }  // namespace pynvme::ssd

@@ -189,8 +189,9 @@ void Interrupts::fire(uint16_t vector) {
 void Interrupts::fire_msix(Vector& vector) {
   vector.pending = (vector.control & 1) != 0 || function_mask_.load(std::memory_order_relaxed);
   if (vector.pending || port_ == nullptr) return;
-  trace_.note(TraceKind::kInterrupt, 0, static_cast<uint32_t>(&vector - vectors_.data()));
-  port_->message(vector.address, vector.data);
+  const auto index = static_cast<uint32_t>(&vector - vectors_.data());
+  trace_.note(TraceKind::kInterrupt, 0, index);
+  port_->message(vector.address, vector.data, index);
 }
 
 void Interrupts::fire_msi(uint16_t vector) {
@@ -209,7 +210,7 @@ void Interrupts::deliver_msi() {
     const uint32_t data = (setup_.msi_data & ~(setup_.msi_vectors - 1U)) | vector;
     if (port_ != nullptr) {
       trace_.note(TraceKind::kInterrupt, 0, vector);
-      port_->message(setup_.msi_address, setup_.msi_vectors == 1 ? setup_.msi_data : data);
+      port_->message(setup_.msi_address, setup_.msi_vectors == 1 ? setup_.msi_data : data, vector);
     }
   }
 }

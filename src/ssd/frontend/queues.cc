@@ -14,7 +14,7 @@ bool QueueMemory::resolve(const HostMemory& memory) {
   uint32_t hint = 0;
   bool all = true;
   for (Page& page : pages) {
-    page.memory = memory.translate(page.iova, page.bytes, hint);
+    page.memory = memory.translate_kept(page.iova, page.bytes, hint);
     all = all && page.memory != nullptr;
   }
   return all;
@@ -27,7 +27,8 @@ Queues::Queues(uint16_t io_queues, HostMemory& memory, Interrupts& interrupts, T
       trace_(trace),
       doorbells_(doorbells),
       stride_(doorbell_stride),
-      shadow_(2U * (io_queues + 1U), doorbell_stride) {
+      shadow_(2U * (io_queues + 1U), doorbell_stride),
+      seen_(2U * (io_queues + 1U)) {
   for (uint32_t id = 0; id <= io_queues; ++id) {
     SubmissionQueue& sq = sqs_.emplace_back();
     sq.id = sq.data.sqid = static_cast<uint16_t>(id);
@@ -40,7 +41,25 @@ uint32_t Queues::doorbell(uint32_t index) const {
 }
 
 void Queues::set_doorbell(uint32_t index, uint32_t value) {
+  __atomic_store_n(&seen_[index], value, __ATOMIC_RELAXED);
   __atomic_store_n(&doorbells_[static_cast<size_t>(index) << stride_], value, __ATOMIC_RELAXED);
+}
+
+uint32_t Queues::take_doorbell(uint32_t index) {
+  const uint32_t value = doorbell(index);
+  if (polled_) __atomic_store_n(&seen_[index], value, __ATOMIC_RELAXED);
+  return value;
+}
+
+bool Queues::doorbell_moved(uint32_t index) const {
+  return doorbell(index) != __atomic_load_n(&seen_[index], __ATOMIC_RELAXED);
+}
+
+void Queues::poll_doorbells(bool polled) {
+  polled_ = polled;
+  for (uint32_t index = 0; index < seen_.size(); ++index) {
+    __atomic_store_n(&seen_[index], doorbell(index), __ATOMIC_RELAXED);
+  }
 }
 
 void Queues::open_sq(SubmissionQueue& sq, uint32_t entries, uint16_t cqid, uint8_t priority,
@@ -56,6 +75,7 @@ void Queues::open_sq(SubmissionQueue& sq, uint32_t entries, uint16_t cqid, uint8
   sq.aborted.clear();
   sq.cids.clear();
   set_doorbell(2U * sq.id, 0);
+  in_use_ = std::max<uint32_t>(in_use_, sq.id + 1U);
   if (shadow_.on()) shadow_.restart(2U * sq.id);
 }
 
@@ -70,6 +90,7 @@ void Queues::open_cq(CompletionQueue& cq, uint32_t entries, bool interrupts, uin
   cq.starved = false;
   cq.memory = std::move(memory);
   set_doorbell(2U * cq.id + 1, 0);
+  in_use_ = std::max<uint32_t>(in_use_, cq.id + 1U);
   if (shadow_.on()) shadow_.restart(2U * cq.id + 1);
 }
 
@@ -94,6 +115,7 @@ void Queues::close_all() {
   for (CompletionQueue& cq : cqs_) close_cq(cq);
   for (uint32_t index = 0; index < 2U * count(); ++index) set_doorbell(index, 0);
   shadow_.close();
+  in_use_ = 1;
   fatal_ = false;
 }
 

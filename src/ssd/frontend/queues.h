@@ -111,6 +111,15 @@ class Queues {
   // Memory that a host's store changes at any time.
   uint32_t doorbell(uint32_t index) const;
   void set_doorbell(uint32_t index, uint32_t value);
+  // Where nobody rings, because the host only stores: take_doorbell() remembers what it returns,
+  // with the queue's lock held, and doorbell_moved() says whether that is still what lies there.
+  uint32_t take_doorbell(uint32_t index);
+  bool doorbell_moved(uint32_t index) const;
+  // Begins or ends that; what was stored up to here counts as seen.
+  void poll_doorbells(bool polled);
+  bool polled() const { return polled_; }
+  // Queues from this identifier on were not made since the controller was reset.
+  uint32_t in_use() const { return in_use_.load(std::memory_order_relaxed); }
 
   ShadowDoorbells& shadow() { return shadow_; }
   Trace& trace() { return trace_; }
@@ -178,6 +187,9 @@ class Queues {
   volatile uint32_t* doorbells_;
   uint8_t stride_;
   ShadowDoorbells shadow_;
+  std::vector<uint32_t> seen_;  // by doorbell; any thread
+  bool polled_ = false;
+  std::atomic<uint32_t> in_use_{1};
   std::atomic<bool> fatal_{false};
   base::SpinLock pump_lock_;
   std::deque<SubmissionQueue> sqs_;  // a deque: the queues hold locks and never move

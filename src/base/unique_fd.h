@@ -1,20 +1,19 @@
 // An owned file descriptor.
 #pragma once
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <utility>
 
-namespace pynvme::pcie::vfio {
+namespace pynvme::base {
 
-class File {
+class UniqueFd {
  public:
-  File() = default;
-  explicit File(int fd) : fd_(fd) {}
-  ~File() { reset(); }
-  File(File&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
-  File& operator=(File&& other) noexcept {
+  UniqueFd() = default;
+  explicit UniqueFd(int fd) : fd_(fd) {}
+  ~UniqueFd() { reset(); }
+  UniqueFd(UniqueFd&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  UniqueFd& operator=(UniqueFd&& other) noexcept {
     if (this != &other) {
       reset();
       fd_ = std::exchange(other.fd_, -1);
@@ -33,4 +32,4 @@ class File {
   int fd_ = -1;
 };
 
-}  // namespace pynvme::pcie::vfio
+}  // namespace pynvme::base

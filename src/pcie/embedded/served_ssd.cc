@@ -1,0 +1,21 @@
+#include "pcie/embedded/served_ssd.h"
+
+#include <stdexcept>
+
+#include "pcie/embedded/function.h"
+#include "ssd/vfio_user/server.h"
+
+namespace pynvme::pcie {
+
+ServedSsd::ServedSsd(const std::string& options) : device_(make_embedded_device(options)) {}
+
+ServedSsd::~ServedSsd() = default;
+
+void ServedSsd::listen_vfio_user(const std::string& path) {
+  if (vfio_user_ != nullptr) {
+    throw std::runtime_error("it is served at " + vfio_user_->path() + " already");
+  }
+  vfio_user_ = std::make_unique<ssd::VfioUserServer>(device_, path);
+}
+
+}  // namespace pynvme::pcie

@@ -46,7 +46,7 @@ OpenDevice::~OpenDevice() { close(); }
 
 // An SSD that was pulled out is not what the name says any more, whatever is in its slot by now.
 bool OpenDevice::still_there() const {
-  if (function_ == nullptr) return false;
+  if (function_ == nullptr || function_->removed()) return false;
   return slot_ == nullptr || (slot_->plugged() && slot_->plugs() == plugs_);
 }
 

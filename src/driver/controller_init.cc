@@ -97,13 +97,17 @@ void Controller::init_admin_queue() {
 }
 
 void Controller::enable() {
-  // §3.5.1 step 4: no IO command set, all that the profile selects, or the NVM command set.
-  uint8_t css = spec::kCcCssNvm;
-  if ((cap_.css() & spec::kCapCssAdminOnly) != 0) {
-    css = spec::kCcCssAdminOnly;
-  } else if ((cap_.css() & spec::kCapCssIoCommandSets) != 0) {
+  // §3.5.1 step 4: all IO command sets that the profile selects, the NVM command set, or none.
+  // Controllers made after TP 4056, QEMU's among them, set the bit for "none" beside the others to
+  // say that CC.CSS may be that; it decides only where there is nothing else.
+  uint8_t css = 0;
+  if ((cap_.css() & spec::kCapCssIoCommandSets) != 0) {
     css = spec::kCcCssAllIoCommandSets;
-  } else if ((cap_.css() & spec::kCapCssNvm) == 0) {
+  } else if ((cap_.css() & spec::kCapCssNvm) != 0) {
+    css = spec::kCcCssNvm;
+  } else if ((cap_.css() & spec::kCapCssAdminOnly) != 0) {
+    css = spec::kCcCssAdminOnly;
+  } else {
     throw EnumerateError(name() + " supports no command set that this driver knows (CAP.CSS is " +
                          std::to_string(cap_.css()) + ")");
   }

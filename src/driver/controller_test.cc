@@ -92,8 +92,9 @@ TEST_F(ControllerTest, ChoosesCommandSetAndArbitrationByCap) {
     uint8_t ams;
     uint32_t cc;
   };
-  for (const Case c : {Case{0x01, 0, 0x0046'0001}, Case{0x41, 0, 0x0046'0061},
-                       Case{0x80, 0, 0x0046'0071}, Case{0x01, 1, 0x0046'0801}}) {
+  for (const Case c :
+       {Case{0x01, 0, 0x0046'0001}, Case{0x41, 0, 0x0046'0061}, Case{0xC1, 0, 0x0046'0061},
+        Case{0x80, 0, 0x0046'0071}, Case{0x01, 1, 0x0046'0801}}) {
     auto device = std::make_shared<FakeFunction>();
     device->cap = device->cap.with_css(c.css).with_ams(c.ams);
     device->attach();

@@ -3,6 +3,7 @@
 #include "pcie/bus.h"
 
 #include <map>
+#include <memory>
 #include <mutex>
 #include <stdexcept>
 #include <utility>
@@ -10,6 +11,7 @@
 #include "pcie/address.h"
 #include "pcie/config_space.h"
 #include "pcie/embedded/function.h"
+#include "pcie/vfio/open.h"
 
 namespace pynvme::pcie {
 
@@ -19,15 +21,17 @@ struct Bus::Impl {
   // Who has a name open. An entry of its own for each opening: a device that was unplugged may be
   // opened anew before its old function is closed.
   struct Opening {
-    EmbeddedFunction* function = nullptr;
+    Function* function = nullptr;
+    EmbeddedFunction* embedded = nullptr;  // the same, when it is one
   };
   std::map<std::string, std::shared_ptr<Opening>, std::less<>> open;
 
   std::shared_ptr<ssd::Device> find(const Address& address);
-  void close(EmbeddedFunction* function, const std::shared_ptr<Opening>& opening);
+  void close(Function* function, const std::shared_ptr<Opening>& opening);
   void forget(const std::string& name, const std::shared_ptr<Opening>& opening);
 };
 
+// Null for a PCI address without a simulated SSD: that is a device of this machine.
 std::shared_ptr<ssd::Device> Bus::Impl::find(const Address& address) {
   switch (address.kind) {
     case Address::Kind::kEmbedded: {
@@ -48,10 +52,7 @@ std::shared_ptr<ssd::Device> Bus::Impl::find(const Address& address) {
     }
     case Address::Kind::kPci: {
       const auto plugged = devices.find(address.name);
-      if (plugged != devices.end()) return plugged->second;
-      throw OpenError("there is no device at " + address.name +
-                      " on the virtual bus. Real PCIe devices are opened through VFIO, which this "
-                      "version does not have yet; \"sim\" is the embedded SSD");
+      return plugged != devices.end() ? plugged->second : nullptr;
     }
     case Address::Kind::kTcp:
       throw OpenError("cannot open " + address.name +
@@ -63,12 +64,15 @@ std::shared_ptr<ssd::Device> Bus::Impl::find(const Address& address) {
   return nullptr;
 }
 
-void Bus::Impl::close(EmbeddedFunction* function, const std::shared_ptr<Opening>& opening) {
+void Bus::Impl::close(Function* function, const std::shared_ptr<Opening>& opening) {
   const std::string name = function->name();
   {
     const std::lock_guard guard(mutex);
-    opening->function = nullptr;  // unplug() leaves it alone from here on
+    opening->function = nullptr;  // unplug() and open() leave it alone from here on
+    opening->embedded = nullptr;
   }
+  // No access of the device may be under way when its mappings go.
+  ConfigSpace(*function).set_bus_master(false);
   DmaMemory::instance().detach(*function);
   delete function;
   forget(name, opening);
@@ -95,27 +99,46 @@ std::shared_ptr<Function> Bus::open(std::string_view name) {
   {
     const std::lock_guard guard(impl_->mutex);
     device = impl_->find(address);
+    // A device that left on its own may be back, in the hands of nobody.
+    if (const auto known = impl_->open.find(address.name); known != impl_->open.end() &&
+                                                           known->second->function != nullptr &&
+                                                           known->second->function->removed()) {
+      impl_->open.erase(known);
+    }
     if (!impl_->open.emplace(address.name, opening).second) {
       throw OpenError(address.name +
                       " is open already: use the object that holds it, or drop it (del, or its "
                       "close()) together with its queues and namespaces before opening it again");
     }
   }
-  EmbeddedFunction* raw = nullptr;
+  std::unique_ptr<Function> owned;
+  EmbeddedFunction* embedded = nullptr;
   try {
-    raw = new EmbeddedFunction(address.name, std::move(device));
+    if (device != nullptr) {
+      auto made = std::make_unique<EmbeddedFunction>(address.name, std::move(device));
+      embedded = made.get();
+      owned = std::move(made);
+    } else {
+      owned = vfio::open_function(address.name);
+    }
   } catch (...) {
     impl_->forget(address.name, opening);
     throw;
   }
   std::shared_ptr<Function> function(
-      raw, [impl = impl_, opening, raw](Function*) { impl->close(raw, opening); });
+      owned.release(), [impl = impl_, opening](Function* raw) { impl->close(raw, opening); });
   // Whoever opened it before may have left the slot without power.
-  function->power_on();
+  if (embedded != nullptr) embedded->power_on();
+  try {
+    DmaMemory::instance().attach(*function);
+  } catch (const std::runtime_error& error) {
+    throw OpenError(error.what());
+  }
+  // From here on the device reaches memory: what is mapped, and nothing else.
   ConfigSpace(*function).set_up();
-  DmaMemory::instance().attach(*function);
   const std::lock_guard guard(impl_->mutex);
-  opening->function = raw;
+  opening->function = function.get();
+  opening->embedded = embedded;
   return function;
 }
 
@@ -143,12 +166,12 @@ void Bus::unplug(std::string_view bdf) {
     device = std::move(found->second);
     impl_->devices.erase(found);
     if (const auto open = impl_->open.find(address.name); open != impl_->open.end()) {
-      EmbeddedFunction* const function = open->second->function;
+      EmbeddedFunction* const function = open->second->embedded;
       impl_->open.erase(open);  // the slot can be filled and opened again at once
       if (function != nullptr) {
         device->unplug();
         DmaMemory::instance().detach(*function);
-        function->removed();
+        function->set_removed();
         return;
       }
     }

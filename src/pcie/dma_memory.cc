@@ -12,11 +12,14 @@
 #include <map>
 #include <mutex>
 #include <new>
+#include <optional>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "pcie/function.h"
+#include "pcie/huge_pages.h"
 
 namespace pynvme::pcie {
 namespace {
@@ -41,9 +44,25 @@ constexpr size_t round_up(size_t size, size_t to) { return (size + to - 1) / to 
 struct Arena {
   uint8_t* data;
   size_t size;
-  int fd;
   uint64_t iova;
+  bool physical;                  // the IOVA is the physical address
+  std::vector<FilePiece> pieces;  // of which files the memory is made, in order
   std::map<size_t, size_t> free;  // offset -> size; neighbours are merged
+
+  void map(Function& function) const {
+    size_t offset = 0;
+    for (const FilePiece& piece : pieces) {
+      function.dma_map(iova + offset, data + offset, piece.size, piece.fd, piece.offset);
+      offset += piece.size;
+    }
+  }
+  void unmap(Function& function) const {
+    size_t offset = 0;
+    for (const FilePiece& piece : pieces) {
+      function.dma_unmap(iova + offset, piece.size);
+      offset += piece.size;
+    }
+  }
 };
 
 }  // namespace
@@ -54,13 +73,35 @@ struct DmaMemory::Impl {
   std::vector<Function*> functions;
   uint64_t next_iova = kFirstIova;
   size_t next_size = kFirstArena;
+  // Without an IOMMU, all of it, from the start: memory that a device misunderstands must not
+  // exist.
+  std::optional<bool> physical;
 
-  Arena& grow(size_t at_least);
+  void grow(size_t at_least);
+  void grow_physical(size_t at_least);
+  void grow_virtual(size_t at_least);
+  void add(Arena arena);
   DmaBlock take(size_t size);
   void release(uint64_t iova, size_t size);
 };
 
-Arena& DmaMemory::Impl::grow(size_t at_least) {
+void DmaMemory::Impl::grow(size_t at_least) {
+  if (!physical) physical = huge_pages_wanted() && huge_pages_free() != 0;
+  *physical ? grow_physical(at_least) : grow_virtual(at_least);
+}
+
+void DmaMemory::Impl::grow_physical(size_t at_least) {
+  try {
+    for (PhysicalRun& run :
+         take_huge_pages(std::max(next_size, round_up(at_least, kHugePage)), at_least)) {
+      add({run.data, run.size, run.address, true, std::move(run.pieces), {{0, run.size}}});
+    }
+  } catch (const std::runtime_error& error) {
+    throw OutOfDmaMemory(error.what());
+  }
+}
+
+void DmaMemory::Impl::grow_virtual(size_t at_least) {
   const size_t size = std::max(next_size, round_up(at_least, kHugePage));
   const auto fail = [size](const char* step) -> OutOfDmaMemory {
     return OutOfDmaMemory("no DMA memory: " + std::string(step) + " of " + std::to_string(size) +
@@ -81,39 +122,47 @@ Arena& DmaMemory::Impl::grow(size_t at_least) {
   }
   // Only a wish: it needs shmem_enabled=advise, and without it all works the same.
   madvise(data, size, MADV_HUGEPAGE);
-  Arena arena{static_cast<uint8_t*>(data), size, fd, next_iova, {{0, size}}};
-  size_t mapped = 0;
   try {
-    for (; mapped < functions.size(); ++mapped) {
-      functions[mapped]->dma_map(arena.iova, arena.data, size, fd, 0);
-    }
-    arenas.push_back(std::move(arena));
+    add({static_cast<uint8_t*>(data), size, next_iova, false, {{fd, 0, size}}, {{0, size}}});
   } catch (...) {
-    while (mapped > 0) functions[--mapped]->dma_unmap(next_iova, size);
     munmap(data, size);
     close(fd);
     throw;
   }
   next_iova += size + kIovaGap;
   next_size = std::min(next_size * 2, kLargestStep);
-  return arenas.back();
+}
+
+void DmaMemory::Impl::add(Arena arena) {
+  size_t mapped = 0;
+  try {
+    for (; mapped < functions.size(); ++mapped) arena.map(*functions[mapped]);
+    arenas.push_back(std::move(arena));
+  } catch (const std::exception& error) {
+    // The last one may have a part of it.
+    for (size_t i = 0; i <= mapped && i < functions.size(); ++i) arena.unmap(*functions[i]);
+    throw OutOfDmaMemory("no DMA memory: " + std::string(error.what()));
+  }
 }
 
 DmaBlock DmaMemory::Impl::take(size_t size) {
   // Best fit over all arenas; requests are rare beside their use, and free pieces few.
   Arena* best_arena = nullptr;
   std::map<size_t, size_t>::iterator best;
-  for (auto& arena : arenas) {
-    for (auto piece = arena.free.begin(); piece != arena.free.end(); ++piece) {
-      if (piece->second < size) continue;
-      if (best_arena != nullptr && best->second <= piece->second) continue;
-      best_arena = &arena;
-      best = piece;
+  const auto look = [&] {
+    for (auto& arena : arenas) {
+      for (auto piece = arena.free.begin(); piece != arena.free.end(); ++piece) {
+        if (piece->second < size) continue;
+        if (best_arena != nullptr && best->second <= piece->second) continue;
+        best_arena = &arena;
+        best = piece;
+      }
     }
-  }
+  };
+  look();
   if (best_arena == nullptr) {
-    best_arena = &grow(size);
-    best = best_arena->free.begin();
+    grow(size);
+    look();
   }
   const size_t offset = best->first;
   const size_t left = best->second - size;
@@ -171,16 +220,20 @@ DmaBlock DmaMemory::allocate(size_t size) {
 
 void DmaMemory::attach(Function& function) {
   const std::lock_guard guard(impl_->mutex);
-  impl_->functions.push_back(&function);
-  for (const auto& arena : impl_->arenas) {
-    function.dma_map(arena.iova, arena.data, arena.size, arena.fd, 0);
+  if (function.physical_addresses()) {
+    if (!impl_->physical) impl_->physical = huge_pages_wanted() && huge_pages_free() != 0;
+    if (!*impl_->physical) {
+      throw std::runtime_error(function.name() + " has no IOMMU, and " + huge_pages_missing());
+    }
   }
+  impl_->functions.push_back(&function);
+  for (const auto& arena : impl_->arenas) arena.map(function);
 }
 
 void DmaMemory::detach(Function& function) {
   const std::lock_guard guard(impl_->mutex);
   if (std::erase(impl_->functions, &function) == 0) return;
-  for (const auto& arena : impl_->arenas) function.dma_unmap(arena.iova, arena.size);
+  for (const auto& arena : impl_->arenas) arena.unmap(function);
 }
 
 DmaBlock::~DmaBlock() {

@@ -1,6 +1,8 @@
 // DMA memory of the process: arenas of shareable memory (memfd), each mapped at one IOVA in every
 // open function, so that one address serves every device and another process can map the same pages
 // later. Allocations are whole, zeroed pages. Arenas are never taken away while a function is open.
+// Where devices without an IOMMU are allowed, arenas are huge pages and the IOVA is the physical
+// address (pcie/huge_pages.h).
 #pragma once
 
 #include <cstddef>
@@ -40,7 +42,8 @@ class DmaMemory {
   // Zeroed; size is rounded up to pages. Throws std::bad_alloc-derived with the size in its text.
   DmaBlock allocate(size_t size);
 
-  // Maps every arena, now and later, into the function until detached.
+  // Maps every arena, now and later, into the function until detached. Throws std::runtime_error
+  // (of dma_map(), or when the function needs physical addresses and memory has others).
   void attach(Function& function);
   void detach(Function& function);
 

@@ -46,6 +46,8 @@ class Function {
   // Makes host memory reachable by the device at `iova`. DmaMemory calls these for each arena.
   virtual void dma_map(uint64_t iova, void* memory, uint64_t size, int fd, uint64_t fd_offset) = 0;
   virtual void dma_unmap(uint64_t iova, uint64_t size) = 0;
+  // Nothing translates addresses for the device: `iova` has to be the physical address.
+  virtual bool physical_addresses() const { return false; }
 
   // Interrupts. take_interrupts() returns how many messages arrived on the vector since the last
   // call and forgets them; it never blocks. Masking is per vector (MSI-X, maskable MSI).
@@ -65,6 +67,10 @@ class Function {
   // Slot power, where the slot has it; throws std::runtime_error where it has not.
   virtual void power_off() = 0;
   virtual void power_on() = 0;
+
+  // The device left for good (pulled out, taken back by the system): what its name stands for from
+  // now on is to be opened anew.
+  virtual bool removed() const { return false; }
 };
 
 }  // namespace pynvme::pcie

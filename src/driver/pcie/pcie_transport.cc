@@ -76,6 +76,7 @@ void PcieTransport::start_interrupts() {
     vectors = function_->interrupt_vectors(kind);
     if (vectors == 0) continue;
     function_->enable_interrupts(kind, vectors);
+    vectors = function_->interrupt_vectors(kind);  // what the machine had left for the device
     interrupt_kind_ = kind;
     break;
   }

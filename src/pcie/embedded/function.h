@@ -48,7 +48,8 @@ class EmbeddedFunction final : public Function, private ssd::HostPort {
 
   // The device was pulled out of its slot: every access reads all ones from now on, also when the
   // device is in use elsewhere by then.
-  void removed() { removed_.store(true, std::memory_order_release); }
+  void set_removed() { removed_.store(true, std::memory_order_release); }
+  bool removed() const override { return gone(); }
 
  private:
   uint32_t read_config(uint16_t offset, unsigned size) const;

@@ -14,6 +14,7 @@
 #include "pcie/bus.h"
 #include "pcie/config_space.h"
 #include "pcie/vfio/capability.h"
+#include "pcie/vfio/memory_switch.h"
 #include "spec/pci.h"
 #include "spec/registers.h"
 
@@ -23,16 +24,6 @@ namespace {
 namespace pci = spec::pci;
 
 constexpr uint64_t kPage = 4096;
-
-// The bytes of [offset, offset + size) that lie in a register of `width` bytes at `at`.
-bool overlaps(uint16_t offset, unsigned size, unsigned at, unsigned width) {
-  return offset < at + width && at < offset + size;
-}
-
-// `now`, a byte at `at`, as a write of `value` at `offset` would leave it.
-uint32_t byte_after(uint32_t now, unsigned at, uint16_t offset, uint32_t value, unsigned size) {
-  return overlaps(offset, size, at, 1) ? value >> (8 * (at - offset)) & 0xFF : now;
-}
 
 }  // namespace
 
@@ -125,7 +116,7 @@ void VfioFunction::map_bars() {
     } catch (const std::runtime_error& error) {
       throw OpenError(name() + ": BAR " + std::to_string(bar) + ": " + error.what());
     }
-    if (!memory_reachable(0, 0, 0)) windows_[bar]->hide();
+    if (!reachable_after(0, 0, 0)) windows_[bar]->hide();
   }
 }
 
@@ -155,25 +146,17 @@ uint32_t VfioFunction::config_read(uint16_t offset, unsigned size) {
   return raw_config_read(offset, size);
 }
 
-// After a write to configuration space: as the kernel sees it, which answers an access to a mapped
-// BAR with SIGBUS when it is not.
-bool VfioFunction::memory_reachable(uint16_t offset, uint32_t value, unsigned size) const {
-  const uint32_t command =
-      byte_after(raw_config_read(pci::kCommand, 1), pci::kCommand, offset, value, size);
-  if ((command & pci::kCommandMemorySpace) == 0) return false;
-  if (power_management_ == 0) return true;
-  const auto pmcsr = static_cast<uint16_t>(power_management_ + pci::pm::kPmcsr);
-  const uint32_t state = byte_after(raw_config_read(pmcsr, 1), pmcsr, offset, value, size);
-  return (state & pci::pm::kPmcsrPowerStateMask) != pci::pm::kPmcsrPowerStateMask;
+// As the kernel sees it, which answers an access to a mapped BAR with SIGBUS when it is not.
+bool VfioFunction::reachable_after(uint16_t offset, uint32_t value, unsigned size) const {
+  const auto read = [this](uint16_t at, unsigned width) { return raw_config_read(at, width); };
+  return memory_reachable(read, power_management_, offset, value, size);
 }
 
 void VfioFunction::config_write(uint16_t offset, uint32_t value, unsigned size) {
   const std::lock_guard guard(mutex_);
   if (!device_) return;
-  const bool switches_memory =
-      overlaps(offset, size, pci::kCommand, 1) ||
-      (power_management_ != 0 && overlaps(offset, size, power_management_ + pci::pm::kPmcsr, 1));
-  const bool reachable = !switches_memory || memory_reachable(offset, value, size);
+  const bool switches = switches_memory(power_management_, offset, size);
+  const bool reachable = !switches || reachable_after(offset, value, size);
   if (!reachable) {
     for (const auto& window : windows_) {
       if (window != nullptr && !window->hidden()) window->hide();
@@ -184,7 +167,7 @@ void VfioFunction::config_write(uint16_t offset, uint32_t value, unsigned size) 
               name().c_str(), offset);
   }
   write_link_register(offset, value, size);
-  if (!switches_memory || !reachable || !memory_reachable(0, 0, 0)) return;
+  if (!switches || !reachable || !reachable_after(0, 0, 0)) return;
   for (const auto& window : windows_) {
     if (window != nullptr && window->hidden()) window->show();
   }

@@ -66,7 +66,7 @@ class VfioFunction final : public Function {
   void set_interrupt_disable(bool disabled);
   // With mutex_ held.
   uint32_t raw_config_read(uint16_t offset, unsigned size) const;
-  bool memory_reachable(uint16_t offset, uint32_t value, unsigned size) const;
+  bool reachable_after(uint16_t offset, uint32_t value, unsigned size) const;
   void write_link_register(uint16_t offset, uint32_t value, unsigned size) const;
   void check_nobody_else_is_reset(const std::vector<uint8_t>& info) const;
 

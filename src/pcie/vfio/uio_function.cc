@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "pcie/bus.h"
 #include "pcie/config_space.h"
+#include "pcie/vfio/memory_switch.h"
 #include "pcie/vfio/no_iommu.h"
 #include "spec/pci.h"
 #include "spec/registers.h"
@@ -57,6 +58,7 @@ UioFunction::UioFunction(SysfsFunction sysfs) : sysfs_(std::move(sysfs)) {
   // What a process that died left running: nothing else resets the device between two users.
   ConfigSpace(*this).set_bus_master(false);
   write_text(sysfs_.directory + "/reset", "1");
+  power_management_ = ConfigSpace(*this).find(pci::kCapIdPowerManagement).value_or(0);
   bar_sizes_ = parse_bar_sizes(read_text(sysfs_.directory + "/resource"));
   for (unsigned bar = 0; bar < kBars; ++bar) {
     if (bar_sizes_[bar] == 0) continue;
@@ -101,10 +103,24 @@ void UioFunction::config_write(uint16_t offset, uint32_t value, unsigned size) {
   if (offset <= byte && byte < offset + size) {
     disabled_ = (value >> (8 * (byte - offset)) & (pci::kCommandInterruptDisable >> 8U)) != 0;
   }
+  const bool switches = switches_memory(power_management_, offset, size);
+  const bool reachable = !switches || reachable_after(offset, value, size);
+  // Not every machine answers for memory that is switched off with all ones.
+  for (const auto& window : windows_) {
+    if (!reachable && window != nullptr && !window->hidden()) window->hide();
+  }
   if (pwrite(config_.get(), &value, size, offset) < 0) {
     base::log(base::LogLevel::kDebug, "%s: a write to configuration space %03xh failed",
               name().c_str(), offset);
   }
+  for (const auto& window : windows_) {
+    if (switches && reachable && window != nullptr && window->hidden()) window->show();
+  }
+}
+
+bool UioFunction::reachable_after(uint16_t offset, uint32_t value, unsigned size) const {
+  const auto read = [this](uint16_t at, unsigned width) { return raw_config_read(at, width); };
+  return memory_reachable(read, power_management_, offset, value, size);
 }
 
 uint64_t UioFunction::bar_size(unsigned bar) const { return bar < kBars ? bar_sizes_[bar] : 0; }
@@ -113,8 +129,7 @@ uint64_t UioFunction::bar_read(unsigned bar, uint64_t offset, unsigned size) {
   const uint64_t ones = size == 8 ? UINT64_MAX : UINT32_MAX;
   if (bar >= kBars || windows_[bar] == nullptr || !windows_[bar]->covers(offset, size)) return ones;
   const uint64_t value = windows_[bar]->read(offset, size);
-  // Not every machine answers for a device that is gone with all ones.
-  return value == 0 && removed() ? ones : value;
+  return value == 0 && (removed() || !reachable_after(0, 0, 0)) ? ones : value;
 }
 
 void UioFunction::bar_write(unsigned bar, uint64_t offset, uint64_t value, unsigned size) {

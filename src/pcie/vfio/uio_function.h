@@ -51,11 +51,13 @@ class UioFunction final : public Function {
   static constexpr unsigned kBars = 6;
 
   uint32_t raw_config_read(uint16_t offset, unsigned size) const;
+  bool reachable_after(uint16_t offset, uint32_t value, unsigned size) const;
   void set_pin_disabled(bool disabled);
   void reset(const char* method, const char* what);
 
   const SysfsFunction sysfs_;
   uint32_t config_size_ = 0;
+  uint16_t power_management_ = 0;
   std::vector<uint64_t> bar_sizes_;
   File uio_;  // open: the kernel takes interrupts; closed, also by a crash: bus mastering goes off
   File config_;

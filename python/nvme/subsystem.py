@@ -61,8 +61,8 @@ class Subsystem:
         if self._poweroff_cb is None:
             _core.controller_power_off(self._nvme)
             return
-        _core.controller_forget_data(self._nvme)
         self._poweroff_cb()
+        _core.controller_power_lost(self._nvme)
 
     def poweron(self) -> None:
         """Give the power back. Controller.reset() comes next.

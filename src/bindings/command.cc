@@ -53,6 +53,11 @@ void CommandContext::on_complete(const driver::Command&, spec::Cqe& cqe) noexcep
       spec::make_status(spec::sct::kVendor, spec::sc::kDataVerifyMismatch), cqe.phase());
 }
 
+void CommandContext::on_lost(const driver::Command&) noexcept {
+  release_buffer();
+  if (tracked) tracked->end_interrupted();
+}
+
 void CommandContext::release_buffer() noexcept {
   if (stamped) stamped->stamped_writes.fetch_sub(1, std::memory_order_relaxed);
   stamped.reset();

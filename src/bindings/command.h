@@ -21,6 +21,7 @@ namespace pynvme::bindings {
 struct CommandContext : driver::CompletionHook {
   ~CommandContext() override { release_buffer(); }
   void on_complete(const driver::Command& command, spec::Cqe& cqe) noexcept override;
+  void on_lost(const driver::Command& command) noexcept override;
 
   std::shared_ptr<Callback> callback;
   std::optional<verify::TrackedCommand> tracked;

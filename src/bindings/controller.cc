@@ -17,6 +17,7 @@
 #include "bindings/int_arg.h"
 #include "bindings/pcie.h"
 #include "driver/admin_commands.h"
+#include "spec/identify.h"
 #include "spec/opcode.h"
 #include "spec/registers.h"
 
@@ -68,7 +69,8 @@ void run(Controller& self, Steps steps) {
 void initialise(Controller& self) {
   run(self, [](driver::Controller& driver) { driver.initialise(); });
   self.open().spare_events = self.driver().admin().async_events();
-  self.open().cleanly_shut_down = false;
+  self.open().changes()->set_cache_present(
+      (self.driver().identify_data().vwc & spec::kVwcPresent) != 0);
 }
 
 std::pair<uint32_t, uint16_t> execute_command(Controller& self, const IntArg& opcode, Buffer* buf,
@@ -261,7 +263,6 @@ void bind_controller(nb::module_& m) {
           [](Controller& self) {
             run(self, [](driver::Controller& driver) { driver.init_admin_queue(); });
             self.open().spare_events = 0;
-            self.open().cleanly_shut_down = false;
           },
           doc::kInitAdminq)
       .def(
@@ -302,16 +303,15 @@ void bind_controller(nb::module_& m) {
   });
   m.def("controller_shutdown", [](Controller& self, BoolArg abrupt) {
     run(self, [abrupt](driver::Controller& driver) { driver.shutdown(abrupt); });
-    self.open().cleanly_shut_down = !abrupt;
+    if (!abrupt) self.open().flushed_all();
   });
   m.def("controller_power_off", [](Controller& self) {
     run(self, [](driver::Controller& driver) { driver.power_off(); });
-    // What was in the volatile write cache is gone, unless a normal shutdown wrote it.
-    if (!self.open().cleanly_shut_down) self.open().forget_data();
+    self.open().power_lost();
   });
   m.def("controller_power_on",
         [](Controller& self) { run(self, [](driver::Controller& driver) { driver.power_on(); }); });
-  m.def("controller_forget_data", [](Controller& self) { self.open().forget_data(); });
+  m.def("controller_power_lost", [](Controller& self) { self.open().power_lost(); });
   m.def(
       "controller_async_events",
       [](Controller& self, nb::object callback) { self.async_events(std::move(callback)); },

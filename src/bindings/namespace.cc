@@ -65,7 +65,9 @@ void Namespace::send(Qpair& qpair, driver::Command command, const Buffer* buffer
   auto& queue = qpair.queue();
   const bool has_callback = !callback.is_none();
   // A read that nobody checks leaves no trace.
-  const bool tracked = ns.integrity != nullptr && command.sqe.nsid == ns.nsid &&
+  const bool of_all =
+      command.sqe.opcode == spec::io::kFlush && command.sqe.nsid == spec::kNsidBroadcast;
+  const bool tracked = ns.integrity != nullptr && (command.sqe.nsid == ns.nsid || of_all) &&
                        (command.sqe.opcode != spec::io::kRead || ns.integrity->checking());
   if (tracked || has_callback) {
     auto context = std::make_shared<CommandContext>();

@@ -11,6 +11,8 @@
 #include "bindings/errors.h"
 #include "pcie/address.h"
 #include "pcie/bus.h"
+#include "spec/identify.h"
+#include "spec/identify_namespace.h"
 
 namespace nb = nanobind;
 
@@ -21,6 +23,14 @@ namespace {
 std::vector<OpenDevice*>& open_devices() {
   static auto* instance = new std::vector<OpenDevice*>();
   return *instance;
+}
+
+// NVM Command Set 1.0 §2.1.4; all fields are 0's based, but NABSPF is 0 where there is no boundary.
+verify::Atomicity atomicity_of(const spec::IdentifyNamespace& ns,
+                               const spec::IdentifyController& controller) {
+  constexpr uint8_t kNsabp = 1U << 1;  // NSFEAT: NAWUPF instead of AWUPF
+  const uint32_t lbas = ((ns.nsfeat & kNsabp) != 0 ? ns.nawupf : controller.awupf) + 1U;
+  return {lbas, ns.nabspf == 0 ? 0 : ns.nabspf + 1U};
 }
 
 }  // namespace
@@ -224,6 +234,7 @@ void OpenController::read_format(OpenNamespace& ns) {
     const spec::LbaFormat& format = data.lbaf[data.format_index()];
     ns.lba_bytes = format.lbads == 0 ? 512 : 1U << format.lbads;
     ns.transfer_bytes = ns.lba_bytes + (data.extended_lba() ? format.ms : 0U);
+    ns.atomicity = atomicity_of(data, driver().identify_data());
   }
   if (!ns.integrity) return;
   // What is detached keeps its data, and comes back as it was.
@@ -241,6 +252,7 @@ void OpenController::follow_anew(OpenNamespace& ns) {
   if (ns.lba_count * ns.lba_bytes <= ns.followed_bytes) {
     ns.followed_lbas = ns.lba_count;
     ns.integrity->reformat(ns.lba_count, ns.lba_bytes);
+    ns.integrity->set_atomicity(ns.atomicity);
     return;
   }
   const bool checking = ns.integrity->checking();
@@ -254,6 +266,8 @@ void OpenController::follow(OpenNamespace& ns) {
   ns.integrity = nullptr;
   try {
     ns.integrity = std::make_shared<verify::Integrity>(ns.lba_count, ns.lba_bytes, ns.nlba_verify);
+    ns.integrity->set_write_through(changes_->write_through());
+    ns.integrity->set_atomicity(ns.atomicity);
   } catch (const std::runtime_error& error) {
     base::log(base::LogLevel::kWarning, "%s namespace %u: data cannot be verified: %s",
               device_->address().c_str(), ns.nsid, error.what());
@@ -287,11 +301,21 @@ void OpenController::tell_listeners(const spec::Cqe& cqe) const {
   }
 }
 
-void OpenController::forget_data() noexcept {
+std::vector<std::shared_ptr<verify::Integrity>> OpenController::followed() const {
+  std::vector<std::shared_ptr<verify::Integrity>> all;
   for (const auto& [nsid, known] : namespaces_) {
     const auto ns = known.lock();
-    if (ns && ns->integrity) ns->integrity->invalidate_all();
+    if (ns && ns->integrity) all.push_back(ns->integrity);
   }
+  return all;
+}
+
+void OpenController::power_lost() {
+  for (const auto& integrity : followed()) integrity->power_lost();
+}
+
+void OpenController::flushed_all() noexcept {
+  for (const auto& integrity : followed()) integrity->flushed_all();
 }
 
 }  // namespace pynvme::bindings

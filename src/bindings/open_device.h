@@ -108,6 +108,7 @@ struct OpenNamespace {
   uint32_t transfer_bytes = 0;                   // with the metadata of an extended LBA
   std::shared_ptr<verify::Integrity> integrity;  // null: no memory for it
   uint64_t nlba_verify = 0;                      // as the script asked for, 0: all
+  verify::Atomicity atomicity;                   // in a loss of power
   uint64_t followed_bytes = 0;                   // what `integrity` has room for
   uint64_t followed_lbas = 0;                    // and what it follows now
   uint64_t changes_seen = 0;                     // of OpenController::changes()
@@ -150,8 +151,10 @@ class OpenController {
   const std::shared_ptr<verify::NamespaceChanges>& changes() const { return changes_; }
   // "namespace 2 of sim is not active: ..."
   std::string inactive_text(uint32_t nsid);
-  // The content of every namespace is in doubt.
-  void forget_data() noexcept;
+  // Of every namespace: power was lost, and with it what was not durable.
+  void power_lost();
+  // All that completed is durable: a normal shutdown is complete.
+  void flushed_all() noexcept;
 
   // Threads that wait on or reap the admin queue right now.
   uint32_t admin_busy = 0;
@@ -165,9 +168,9 @@ class OpenController {
   void move_out_abandoned();
   // AERs that the driver armed, until a script that sends its own takes them over.
   uint32_t spare_events = 0;
-  bool cleanly_shut_down = false;
 
  private:
+  std::vector<std::shared_ptr<verify::Integrity>> followed() const;
   void read_format(OpenNamespace& ns);
   void follow(OpenNamespace& ns);
   void follow_anew(OpenNamespace& ns);

@@ -524,10 +524,7 @@ std::vector<std::shared_ptr<void>> CommandQueue::drop_all() {
     Slot& slot = slots_[cid];
     Command& command = slot.command;
     // Still there only when the command is not over for the script.
-    if (command.hook != nullptr) {
-      spec::Cqe cqe = all_ones();
-      command.hook->on_complete(command, cqe);
-    }
+    if (command.hook != nullptr) command.hook->on_lost(command);
     if (slot.execution != nullptr) {
       slot.execution->done = true;
       slot.execution->dropped = true;

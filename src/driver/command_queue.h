@@ -38,8 +38,10 @@ struct DataBuffer {
 class CompletionHook {
  public:
   virtual ~CompletionHook() = default;
-  // cqe has cdw0 FFFFFFFFh and status FFFFh when the command timed out or its queue went away.
+  // cqe has cdw0 FFFFFFFFh and status FFFFh when the command timed out.
   virtual void on_complete(const Command& command, spec::Cqe& cqe) noexcept = 0;
+  // Instead of it when the queue went away: no completion comes any more.
+  virtual void on_lost(const Command& command) noexcept = 0;
 };
 
 struct Command {

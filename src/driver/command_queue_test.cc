@@ -294,6 +294,7 @@ TEST_F(CommandQueueTest, AHookSeesCompletionsFirstAndMayChangeThem) {
       statuses.push_back(cqe.status);
       if (cqe.ok()) cqe.status = spec::make_status(7, 0x81);
     }
+    void on_lost(const Command&) noexcept override {}
     std::vector<uint64_t> values;
     std::vector<uint16_t> statuses;
   };
@@ -318,15 +319,18 @@ TEST_F(CommandQueueTest, AHookSeesCompletionsFirstAndMayChangeThem) {
 
 TEST_F(CommandQueueTest, AHookLearnsThatAResetTookTheCommand) {
   struct Hook final : CompletionHook {
-    void on_complete(const Command&, spec::Cqe& cqe) noexcept override { status = cqe.status; }
-    uint16_t status = 0;
+    void on_complete(const Command&, spec::Cqe&) noexcept override { completed = true; }
+    void on_lost(const Command&) noexcept override { lost = true; }
+    bool completed = false;
+    bool lost = false;
   };
   const auto hook = std::make_shared<Hook>();
   auto command = plain(1);
   command.hook = hook;
   io->send(std::move(command));
   controller->initialise();
-  EXPECT_EQ(hook->status, 0xFFFF);
+  EXPECT_TRUE(hook->lost);
+  EXPECT_FALSE(hook->completed);
   const auto text = text_of<QueueDead>([&] { io->wait(1, got); });
   EXPECT_EQ(text, "fake: IO queue 1 is not usable: CC.EN was cleared");
   EXPECT_THROW(io->send(plain(1)), QueueDead);

@@ -34,4 +34,10 @@ void fill_pattern(std::span<uint8_t> data, uint32_t lba_bytes, uint32_t ptype, u
   }
 }
 
+void fill_slot_lba(std::span<uint8_t> lba, uint32_t ptype, uint64_t pvalue, uint64_t seed,
+                   uint32_t slot, uint32_t index) {
+  base::Rng rng(seed ^ (uint64_t{slot} << 32 | index) * 0xD1B5'4A32'D192'ED03ULL);
+  fill_pattern(lba, static_cast<uint32_t>(lba.size()), ptype, pvalue, rng);
+}
+
 }  // namespace pynvme::ioworker

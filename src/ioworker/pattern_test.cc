@@ -38,5 +38,16 @@ TEST(Pattern, ThePerCentOfRandomBytesIsThatOfEachLba) {
   EXPECT_LT(std::count_if(data.begin(), data.end(), [](uint8_t b) { return b != 0; }), 8192);
 }
 
+TEST(Pattern, EachLbaOfASlotHasItsOwn) {
+  const auto lba = [](uint32_t slot, uint32_t index) {
+    std::vector<uint8_t> data(512);
+    fill_slot_lba(data, kPatternRandom, 100, 7, slot, index);
+    return data;
+  };
+  EXPECT_EQ(lba(3, 1), lba(3, 1));
+  EXPECT_NE(lba(3, 1), lba(3, 0));
+  EXPECT_NE(lba(3, 1), lba(1, 3));
+}
+
 }  // namespace
 }  // namespace pynvme::ioworker

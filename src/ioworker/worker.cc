@@ -194,6 +194,9 @@ bool Worker::hold(const Operation& operation, Slot& slot) noexcept {
   switch (operation.effect) {
     case Effect::kNone:
       return true;
+    case Effect::kFlush:
+      slot.ticket.logged = integrity_->begin_flush();
+      return true;
     case Effect::kForget:
       integrity_->begin_unfollowed(slot.ticket);
       return true;
@@ -202,6 +205,15 @@ bool Worker::hold(const Operation& operation, Slot& slot) noexcept {
       integrity_->prefetch(draw_.slba);
       return (!integrity_->checking() && !holds_all_reads_) ||
              integrity_->begin_read(slot.ticket, draw_.slba, draw_.nlb, attempt_);
+    case Effect::kZero:
+    case Effect::kUncorrectable: {
+      if (!integrity_->begin_change(slot.ticket, draw_.slba, draw_.nlb, attempt_)) return false;
+      const bool zero = operation.effect == Effect::kZero;
+      integrity_->record_state(
+          slot.ticket, zero ? verify::LoggedKind::kZero : verify::LoggedKind::kUncorrectable,
+          {log_, verify::next_token(), static_cast<uint16_t>(pair_.next_cid()), false});
+      return true;
+    }
     default:
       return integrity_->begin_change(slot.ticket, draw_.slba, draw_.nlb, attempt_);
   }
@@ -231,8 +243,10 @@ void Worker::send(uint32_t cid, const Operation& operation, Slot& slot) noexcept
       prps = buffers_->to_device->prps(cid, bytes);
       if (operation.effect == Effect::kWrite) {
         uint8_t* data = buffers_->to_device->data(cid);
-        verify::stamp(data, lba_bytes_, draw_.slba, draw_.nlb);
-        if (integrity_ != nullptr) integrity_->record_data(slot.ticket, data, bytes);
+        const uint64_t token = verify::stamp(data, lba_bytes_, draw_.slba, draw_.nlb);
+        if (integrity_ != nullptr)
+          integrity_->record_data(slot.ticket, data, bytes,
+                                  {log_, token, static_cast<uint16_t>(cid), true});
       }
       break;
     case Data::kRange: {
@@ -299,14 +313,17 @@ bool Worker::release(const Operation& operation, Slot& slot, uint32_t cid, bool 
     case Effect::kObserve:
       integrity_->end_observe(slot.ticket);
       break;
+    case Effect::kFlush:
+      integrity_->end_flush(static_cast<uint32_t>(slot.ticket.logged), ok);
+      break;
     case Effect::kWrite:
-      integrity_->end_write(slot.ticket, ok);
+      integrity_->end_write(slot.ticket, ok, log_);
       break;
     case Effect::kZero:
-      integrity_->end_change(slot.ticket, LbaTable::kZeroed, ok);
+      integrity_->end_change(slot.ticket, LbaTable::kZeroed, ok, log_);
       break;
     case Effect::kUncorrectable:
-      integrity_->end_change(slot.ticket, LbaTable::kUncorrectable, ok);
+      integrity_->end_change(slot.ticket, LbaTable::kUncorrectable, ok, log_);
       break;
     case Effect::kDeallocate:
       integrity_->end_change(slot.ticket, LbaTable::kDeallocated, ok);
@@ -317,6 +334,18 @@ bool Worker::release(const Operation& operation, Slot& slot, uint32_t cid, bool 
       break;
   }
   return true;
+}
+
+void Worker::interrupt(const Operation& operation, Slot& slot, uint32_t cid) noexcept {
+  switch (operation.effect) {
+    case Effect::kWrite:
+    case Effect::kZero:
+    case Effect::kUncorrectable:
+      integrity_->end_interrupted(slot.ticket, log_);
+      break;
+    default:
+      release(operation, slot, cid, false);
+  }
 }
 
 void Worker::on_error(const Slot& slot, uint16_t status) noexcept {
@@ -374,7 +403,12 @@ void Worker::finish() noexcept {
     Slot& slot = slots_[cid];
     if (!slot.busy) continue;
     slot.busy = false;
-    if (integrity_ != nullptr) release(operations_[slot.opcode], slot, cid, false);
+    if (integrity_ == nullptr) continue;
+    if (pair_.dead()) {
+      interrupt(operations_[slot.opcode], slot, cid);
+    } else {
+      release(operations_[slot.opcode], slot, cid, false);
+    }
   }
   now_ns_ = pair_.clock().now_ns();
   result_.mseconds = (now_ns_ - start_ns_ + 500'000) / 1'000'000;

@@ -47,6 +47,7 @@ class Worker {
          std::shared_ptr<Live> live = std::make_shared<Live>());
   Worker(const Worker&) = delete;
   Worker& operator=(const Worker&) = delete;
+  ~Worker();
 
   // One thread at a time. The first step starts the clock; after kDone result() is final.
   Progress step() noexcept;
@@ -89,6 +90,7 @@ class Worker {
 
   static Operation operation_of(uint8_t opcode);
   void make_memory(const Workload& workload, uint64_t seed);
+  void take_log(const Workload& workload, uint64_t seed);
   void begin();
   unsigned submit() noexcept;
   bool draw() noexcept;
@@ -99,6 +101,8 @@ class Worker {
   void on_complete(uint16_t cid, const spec::Cqe& cqe, uint64_t latency_ns) noexcept;
   // False: the data do not match, and mismatch_ says why.
   bool release(const Operation& operation, Slot& slot, uint32_t cid, bool ok) noexcept;
+  // The queue is gone, and the command with it.
+  void interrupt(const Operation& operation, Slot& slot, uint32_t cid) noexcept;
   void on_error(const Slot& slot, uint16_t status) noexcept;
   void on_mismatch(const Slot& slot) noexcept;
   void expire() noexcept;
@@ -114,6 +118,7 @@ class Worker {
   driver::QueuePair& pair_;
   Sequence sequence_;
   verify::Integrity* integrity_;
+  verify::WriteLog* log_ = nullptr;  // of a worker that changes LBAs
   WorkerMemory* buffers_;
   std::unique_ptr<Slot[]> slots_;
   Draw draw_;
@@ -151,6 +156,7 @@ class Worker {
   uint64_t iops_;
   bool fw_debug_;
   std::shared_ptr<verify::Integrity> integrity_owner_;
+  std::shared_ptr<verify::WriteLog> log_owner_;
   std::shared_ptr<WorkerMemory> memory_;
 };
 

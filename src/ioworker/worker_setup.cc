@@ -1,8 +1,9 @@
 // How a Worker comes to be: what each opcode needs, and the memory for it.
 #include <algorithm>
 #include <cmath>
+#include <string>
+#include <utility>
 
-#include "base/rng.h"
 #include "ioworker/pattern.h"
 #include "ioworker/worker.h"
 #include "spec/opcode.h"
@@ -70,6 +71,33 @@ Worker::Worker(driver::QueuePair& pair, const Workload& w, const Target& target,
   result_.last_commands.reserve(w.cmdlog_count);
   last_command_ = 0;
   make_memory(w, seed);
+  if (integrity_ != nullptr) take_log(w, seed);
+}
+
+Worker::~Worker() {
+  if (log_owner_ != nullptr) integrity_->give_log(log_owner_);
+}
+
+void Worker::take_log(const Workload& w, uint64_t seed) {
+  const std::vector<uint8_t> opcodes = opcodes_of(w);
+  if (std::none_of(opcodes.begin(), opcodes.end(), [this](uint8_t opcode) {
+        return verify::is_change(operations_[opcode].effect);
+      })) {
+    return;
+  }
+  verify::Writer writer;
+  writer.name = "IOWorker on queue " + std::to_string(pair_.id());
+  writer.sqid = pair_.id();
+  if (memory_->to_device) {
+    writer.slots = pair_.slots();
+    writer.slot_lbas = static_cast<uint32_t>(memory_->to_device->stride() / lba_bytes_);
+    writer.pattern = [lba_bytes = lba_bytes_, ptype = w.ptype, pvalue = w.pvalue, seed](
+                         uint32_t cid, uint32_t index, uint8_t* out) {
+      fill_slot_lba({out, lba_bytes}, ptype, pvalue, seed, cid, index);
+    };
+  }
+  log_owner_ = integrity_->take_log(std::move(writer));
+  log_ = log_owner_.get();
 }
 
 Worker::Operation Worker::operation_of(uint8_t opcode) {
@@ -121,10 +149,12 @@ void Worker::make_memory(const Workload& w, uint64_t seed) {
     memory_->ranges = pcie::DmaMemory::instance().allocate(slots * WorkerMemory::kRangeBytes);
   if (to_device == 0) return;
   memory_->to_device.emplace(slots, to_device, pair_.data_pointers());
-  base::Rng rng(seed);
+  const uint64_t stride = memory_->to_device->stride();
   for (uint32_t slot = 0; slot < slots; ++slot) {
-    fill_pattern({memory_->to_device->data(slot), memory_->to_device->stride()}, lba_bytes_,
-                 w.ptype, w.pvalue, rng);
+    for (uint32_t i = 0; i < stride / lba_bytes_; ++i) {
+      fill_slot_lba({memory_->to_device->data(slot) + uint64_t{i} * lba_bytes_, lba_bytes_},
+                    w.ptype, w.pvalue, seed, slot, i);
+    }
   }
 }
 

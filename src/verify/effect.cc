@@ -9,9 +9,13 @@ namespace pynvme::verify {
 
 Access classify_io(const spec::Sqe& sqe) {
   const auto lbas = [&](Effect effect) {
-    return Access{effect, sqe.slba(), (sqe.cdw12 & 0xFFFF) + 1};
+    // CDW12 bit 30: FUA, of Write, Write Zeroes and Read.
+    const bool fua = (sqe.cdw12 & 1U << 30) != 0 && effect != Effect::kUncorrectable;
+    return Access{effect, sqe.slba(), (sqe.cdw12 & 0xFFFF) + 1, fua};
   };
   switch (sqe.opcode) {
+    case spec::io::kFlush:
+      return {Effect::kFlush, 0, 0};
     case spec::io::kWrite:
       return lbas(Effect::kWrite);
     case spec::io::kRead:

@@ -14,6 +14,7 @@ enum class Effect : uint8_t {
   kNone,
   kRead,           // data to the host: checked
   kObserve,        // looks at the media, no data to check (Compare, Verify)
+  kFlush,          // what completed before becomes durable
   kWrite,          // data from the host
   kZero,           // Write Zeroes
   kUncorrectable,  // Write Uncorrectable
@@ -27,7 +28,8 @@ constexpr bool is_change(Effect effect) { return effect >= Effect::kWrite; }
 struct Access {
   Effect effect = Effect::kNone;
   uint64_t slba = 0;
-  uint32_t nlb = 0;  // a count; 0 for kNone, kDeallocate and kForget
+  uint32_t nlb = 0;      // a count; 0 where there are no LBAs in the SQE
+  bool durable = false;  // FUA: durable when it completes
 };
 
 Access classify_io(const spec::Sqe& sqe);

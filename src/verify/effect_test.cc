@@ -31,7 +31,7 @@ TEST(Effect, FlagsInCdw12AreNotPartOfTheLength) {
 }
 
 TEST(Effect, OfEachOpcode) {
-  EXPECT_EQ(classify_io(io(spec::io::kFlush)).effect, Effect::kNone);
+  EXPECT_EQ(classify_io(io(spec::io::kFlush)).effect, Effect::kFlush);
   EXPECT_EQ(classify_io(io(spec::io::kRead)).effect, Effect::kRead);
   EXPECT_EQ(classify_io(io(spec::io::kCompare)).effect, Effect::kObserve);
   EXPECT_EQ(classify_io(io(spec::io::kVerify)).effect, Effect::kObserve);

@@ -5,6 +5,8 @@
 #include <cinttypes>
 #include <cstdio>
 #include <cstring>
+#include <new>
+#include <utility>
 
 #include "base/crc.h"
 #include "verify/stamp.h"
@@ -32,7 +34,7 @@ bool all_zero(const uint8_t* data, size_t size) noexcept {
 }  // namespace
 
 std::string Mismatch::text() const {
-  char line[160] = "";
+  char line[192] = "";
   switch (kind) {
     case Kind::kNone:
       break;
@@ -48,6 +50,20 @@ std::string Mismatch::text() const {
                "LBA 0x%" PRIx64 ": the data are as written, but their first 8 bytes are 0x%" PRIx64
                " instead of the LBA's address",
                lba, stamped_lba);
+      break;
+    case Kind::kNeither:
+      snprintf(line, sizeof(line),
+               "LBA 0x%" PRIx64
+               ": the data are none of those that it may hold after the reset or loss of power "
+               "(CRC-32C 0x%08x; first 8 bytes 0x%" PRIx64 ")",
+               lba, actual_crc, stamped_lba);
+      break;
+    case Kind::kTorn:
+      snprintf(line, sizeof(line),
+               "LBA 0x%" PRIx64
+               ": the loss of power left an atomic write in part: this LBA and LBA 0x%" PRIx64
+               " show different versions",
+               lba, witness);
       break;
     case Kind::kNotZero:
       snprintf(line, sizeof(line),
@@ -73,18 +89,28 @@ void Integrity::reformat(uint64_t lba_count, uint32_t lba_bytes) noexcept {
   if (tracked_limit_ != 0) tracked = std::min(tracked, tracked_limit_);
   tracked_.store(tracked, std::memory_order_relaxed);
   lba_bytes_.store(lba_bytes, std::memory_order_relaxed);
+  invalidate_all();
+}
+
+void Integrity::invalidate_all() noexcept {
   table_.forget_all();
+  const std::lock_guard guard(mutex_);
+  for (const auto& log : logs_) log->settle();
+  script_data_.log()->settle();
+  logs_short_.store(false);
+  alternatives_.clear();
+  script_data_.clear();
 }
 
 void Integrity::begin_change_anyway(Ticket& ticket, uint64_t slba, uint64_t nlb) noexcept {
-  ticket = {slba, nlb, {}, Ticket::Held::kUnlocked};
+  ticket = {slba, nlb, 0, {}, Ticket::Held::kUnlocked};
   unlocked_changes_.fetch_add(1);
   count_conflict();
   set_state(ticket.slba, ticket.nlb, LbaTable::kUnknown);
 }
 
 void Integrity::begin_unfollowed(Ticket& ticket) noexcept {
-  ticket = {0, 0, {}, Ticket::Held::kUnlocked};
+  ticket = {0, 0, 0, {}, Ticket::Held::kUnlocked};
   unlocked_changes_.fetch_add(1);
 }
 
@@ -93,27 +119,62 @@ void Integrity::set_state(uint64_t slba, uint64_t nlb, uint32_t state) noexcept 
   if (tracked != 0) table_.fill(slba, tracked, state);
 }
 
-void Integrity::record_data(const Ticket& ticket, const uint8_t* data, uint64_t bytes) noexcept {
+void Integrity::record_data(Ticket& ticket, const uint8_t* data, uint64_t bytes,
+                            const Sent& sent) noexcept {
   if (ticket.held != Ticket::Held::kExclusive) return;
   const uint64_t nlb = tracked_part(ticket.slba, ticket.nlb);
+  if (nlb == 0) return;
   const uint32_t size = lba_bytes();
   const uint64_t whole = std::min(nlb, bytes / size);
+  std::atomic<uint64_t>* values = nullptr;
+  if (sent.log != nullptr) [[likely]] {
+    const WriteLog::Begun begun =
+        sent.log->begin(LoggedKind::kWrite, sent.stamped, sent.token, ticket.slba,
+                        static_cast<uint32_t>(nlb), sent.cid);
+    ticket.logged = begun.sequence;
+    values = begun.values;
+  }
+  table_.touch(ticket.slba, nlb);
   std::array<uint32_t, kLbasAtOnce> crcs;
   for (uint64_t done = 0; done < whole; done += kLbasAtOnce) {
     const uint64_t count = std::min(whole - done, kLbasAtOnce);
     base::crc32c_blocks(data + done * size, size, count, crcs.data());
     for (uint64_t i = 0; i < count; ++i) {
-      table_.set(ticket.slba + done + i, LbaTable::from_crc(crcs[i]));
+      const auto entry = table_.at(ticket.slba + done + i);
+      const uint32_t before = entry.load(std::memory_order_relaxed);
+      const uint32_t after = LbaTable::from_crc(crcs[i]);
+      entry.store(after, std::memory_order_relaxed);
+      if (values != nullptr) [[likely]]
+        values[done + i].store(WriteLog::value_of(before, after), std::memory_order_relaxed);
     }
   }
-  if (whole < nlb) table_.fill(ticket.slba + whole, nlb - whole, LbaTable::kUnknown);
+  if (whole == nlb) [[likely]]
+    return;
+  for (uint64_t i = whole; i < nlb; ++i) {
+    if (values != nullptr)
+      values[i] = WriteLog::value_of(table_.get(ticket.slba + i), LbaTable::kUnknown);
+  }
+  table_.fill(ticket.slba + whole, nlb - whole, LbaTable::kUnknown);
+}
+
+void Integrity::record_state(Ticket& ticket, LoggedKind kind, const Sent& sent) noexcept {
+  const uint64_t nlb = tracked_part(ticket.slba, ticket.nlb);
+  if (ticket.held != Ticket::Held::kExclusive || nlb == 0) return;
+  const WriteLog::Begun begun =
+      sent.log->begin(kind, false, sent.token, ticket.slba, static_cast<uint32_t>(nlb), sent.cid);
+  ticket.logged = begun.sequence;
+  const uint32_t after = kind == LoggedKind::kZero ? LbaTable::kZeroed : LbaTable::kUncorrectable;
+  for (uint64_t i = 0; i < nlb; ++i) {
+    begun.values[i] = WriteLog::value_of(table_.get(ticket.slba + i), after);
+  }
 }
 
 bool Integrity::check(const Ticket& ticket, const uint8_t* data, uint64_t bytes,
-                      Mismatch* mismatch) const noexcept {
+                      Mismatch* mismatch) noexcept {
   using Kind = Mismatch::Kind;
   const uint32_t size = lba_bytes();
   const uint64_t nlb = std::min(tracked_part(ticket.slba, ticket.nlb), bytes / size);
+  const uint8_t* const begin = data;
   std::array<uint32_t, kLbasAtOnce> crcs;
   for (uint64_t i = 0; i < nlb; ++i, data += size) {
     const uint64_t at = i % kLbasAtOnce;
@@ -124,15 +185,89 @@ bool Integrity::check(const Ticket& ticket, const uint8_t* data, uint64_t bytes,
       const bool same = LbaTable::from_crc(crcs[at]) == expected;
       if (same && stamped_lba(data) == lba) [[likely]]
         continue;
-      *mismatch = {same ? Kind::kStamp : Kind::kCrc, lba, expected, crcs[at], stamped_lba(data)};
-      return false;
+      if (!same && logs_short_.load(std::memory_order_relaxed) && may_be_older(lba, data)) continue;
+      *mismatch = {
+          same ? Kind::kStamp : Kind::kCrc, lba, expected, crcs[at], stamped_lba(data), 0, nullptr};
+    } else if (expected == LbaTable::kZeroed) {
+      if (all_zero(data, size)) continue;
+      if (logs_short_.load(std::memory_order_relaxed) && may_be_older(lba, data)) continue;
+      *mismatch = {Kind::kNotZero, lba, 0, crcs[at], stamped_lba(data), 0, nullptr};
+    } else if (expected != LbaTable::kAmbiguous || check_ambiguous(lba, data, mismatch)) {
+      continue;
     }
-    if (expected == LbaTable::kZeroed && !all_zero(data, size)) {
-      *mismatch = {Kind::kNotZero, lba, 0, crcs[at], stamped_lba(data)};
-      return false;
-    }
+    capture(ticket, begin, bytes, mismatch);
+    return false;
   }
   return true;
+}
+
+bool Integrity::check_ambiguous(uint64_t lba, const uint8_t* data, Mismatch* mismatch) noexcept {
+  using Verdict = Alternatives::Verdict;
+  const uint32_t size = lba_bytes();
+  const uint32_t actual = base::crc32c(data, size);
+  const std::lock_guard guard(mutex_);
+  const auto settled = alternatives_.settle(lba, LbaTable::from_crc(actual), all_zero(data, size));
+  Mismatch found{Mismatch::Kind::kNeither, lba,    0, actual, stamped_lba(data),
+                 settled.witness,          nullptr};
+  switch (settled.verdict) {
+    case Verdict::kAccepted:
+      table_.set(lba, settled.value);
+      if (settled.value == LbaTable::kZeroed || found.stamped_lba == lba) return true;
+      found.kind = Mismatch::Kind::kStamp;
+      break;
+    case Verdict::kNone:
+      // Another reader settled it between; a change could not, it needs the lock that reads share.
+      if (table_.get(lba) == LbaTable::from_crc(actual) ||
+          (table_.get(lba) == LbaTable::kZeroed && all_zero(data, size))) {
+        return true;
+      }
+      break;
+    case Verdict::kTorn:
+      found.kind = Mismatch::Kind::kTorn;
+      break;
+    case Verdict::kRefused:
+      break;
+  }
+  *mismatch = found;
+  return false;
+}
+
+// The logs were too short for all that was not flushed: an older version cannot be told from a lost
+// one any more.
+bool Integrity::may_be_older(uint64_t lba, const uint8_t* data) noexcept {
+  const uint32_t size = lba_bytes();
+  const bool zero = all_zero(data, size);
+  const bool older =
+      stamped_lba(data) == lba && stamped_token(data, size) < power_loss_token_.load();
+  if (zero || older) {
+    table_.set(lba, zero ? LbaTable::kZeroed : LbaTable::from_crc(base::crc32c(data, size)));
+  }
+  return zero || older;
+}
+
+void Integrity::capture(const Ticket& ticket, const uint8_t* data, uint64_t bytes,
+                        Mismatch* mismatch) const noexcept {
+  try {
+    auto made = std::make_shared<Capture>();
+    const uint32_t size = lba_bytes();
+    const uint64_t nlb = std::min(ticket.nlb, bytes / size);
+    const uint64_t most = std::max<uint64_t>(Capture::kMaxBytes / size, 1);
+    const uint64_t at = mismatch->lba - ticket.slba;
+    const uint64_t first = nlb <= most || at < most / 2 ? 0 : std::min(at - most / 2, nlb - most);
+    const uint64_t count = std::min(nlb, most);
+    made->lba = mismatch->lba;
+    made->slba = ticket.slba + first;
+    made->lba_bytes = size;
+    made->command_slba = ticket.slba;
+    made->command_nlb = ticket.nlb;
+    made->data.assign(data + first * size, data + (first + count) * size);
+    for (uint64_t i = 0; i < count; ++i) made->expected.push_back(state(made->slba + i));
+    made->alternatives = alternatives(mismatch->lba);
+    made->next_token = next_token();
+    mismatch->capture = std::move(made);
+  } catch (const std::bad_alloc&) {
+    // The mismatch is reported without its evidence.
+  }
 }
 
 bool Integrity::end_read(Ticket& ticket, bool ok, const uint8_t* data, uint64_t bytes,
@@ -156,16 +291,122 @@ void Integrity::end_exclusive(Ticket& ticket) noexcept {
   ticket.held = Ticket::Held::kNothing;
 }
 
-void Integrity::end_write(Ticket& ticket, bool ok) noexcept {
+void Integrity::end_logged(const Ticket& ticket, WriteLog* log, bool ok, bool durable) noexcept {
+  if (ticket.logged == 0 || log == nullptr) return;
+  uint32_t epoch = LoggedChange::kFailed;
+  if (ok) epoch = durable || write_through_->load() ? LoggedChange::kDurable : flushes_.load() + 1;
+  log->end(ticket.logged, epoch);
+}
+
+void Integrity::end_write(Ticket& ticket, bool ok, WriteLog* log, bool durable) noexcept {
   if (!ok && ticket.held == Ticket::Held::kExclusive)
     set_state(ticket.slba, ticket.nlb, LbaTable::kUnknown);
+  end_logged(ticket, log, ok, durable);
   end_exclusive(ticket);
 }
 
-void Integrity::end_change(Ticket& ticket, uint32_t state, bool ok) noexcept {
+void Integrity::end_change(Ticket& ticket, uint32_t state, bool ok, WriteLog* log,
+                           bool durable) noexcept {
   if (ticket.held == Ticket::Held::kExclusive)
     set_state(ticket.slba, ticket.nlb, ok ? state : LbaTable::kUnknown);
+  end_logged(ticket, log, ok, durable);
   end_exclusive(ticket);
+}
+
+void Integrity::end_interrupted(Ticket& ticket, WriteLog* log) noexcept {
+  LoggedChange change;
+  const bool known = ticket.logged != 0 && log != nullptr &&
+                     ticket.held == Ticket::Held::kExclusive && log->read(ticket.logged, &change) &&
+                     !change.before.empty();
+  if (!known) {
+    end_change(ticket, LbaTable::kUnknown, false, log);
+    return;
+  }
+  log->end(ticket.logged, LoggedChange::kInterrupted);
+  {
+    const std::lock_guard guard(mutex_);
+    for (uint32_t i = 0; i < change.nlb; ++i) {
+      const uint64_t lba = change.slba + i;
+      const uint32_t before = change.before[i];
+      if (before == LbaTable::kUnknown || before == LbaTable::kDeallocated ||
+          table_.get(lba) == LbaTable::kUnknown || change.after[i] == LbaTable::kUnknown) {
+        table_.set(lba, LbaTable::kUnknown);
+        continue;
+      }
+      // A loss of power may have said as much already; with kAmbiguous before, what that stood for
+      // is still there.
+      if (before != LbaTable::kAmbiguous) {
+        if (table_.get(lba) != LbaTable::kAmbiguous) alternatives_.forget(lba);
+        alternatives_.add(lba, before);
+      }
+      alternatives_.add(lba, change.after[i]);
+      table_.set(lba, LbaTable::kAmbiguous);
+    }
+  }
+  end_exclusive(ticket);
+}
+
+void Integrity::end_flush(uint32_t flush, bool ok) noexcept {
+  if (!ok) return;
+  uint32_t durable = durable_.load();
+  while (durable < flush && !durable_.compare_exchange_weak(durable, flush)) {
+  }
+}
+
+void Integrity::set_atomicity(Atomicity atomicity) {
+  const std::lock_guard guard(mutex_);
+  atomicity_ = atomicity;
+}
+
+void Integrity::power_lost() {
+  std::vector<std::shared_ptr<WriteLog>> all = logs();
+  const std::lock_guard guard(mutex_);
+  power_loss_token_.store(next_token());
+  if (!apply_power_loss(all, durable_.load(), atomicity_, table_, alternatives_)) {
+    logs_short_.store(true);
+  }
+}
+
+std::shared_ptr<WriteLog> Integrity::take_log(Writer writer) {
+  const std::lock_guard guard(mutex_);
+  std::shared_ptr<WriteLog> log;
+  if (free_logs_.empty()) {
+    log = std::make_shared<WriteLog>();
+    logs_.push_back(log);
+  } else {
+    log = std::move(free_logs_.back());
+    free_logs_.pop_back();
+  }
+  writer.id = ++last_writer_ == 0 ? ++last_writer_ : last_writer_;
+  log->set_writer(writer.id);
+  writers_.insert(writers_.begin(), std::make_shared<const Writer>(std::move(writer)));
+  if (writers_.size() > kWriters) writers_.pop_back();
+  return log;
+}
+
+void Integrity::give_log(const std::shared_ptr<WriteLog>& log) {
+  const std::lock_guard guard(mutex_);
+  free_logs_.push_back(log);
+}
+
+std::vector<std::shared_ptr<WriteLog>> Integrity::logs() const {
+  std::vector<std::shared_ptr<WriteLog>> all;
+  {
+    const std::lock_guard guard(mutex_);
+    all = logs_;
+  }
+  all.push_back(script_data_.log());
+  return all;
+}
+
+std::vector<std::shared_ptr<const Writer>> Integrity::writers() const {
+  const std::lock_guard guard(mutex_);
+  return writers_;
+}
+
+std::vector<uint32_t> Integrity::alternatives(uint64_t lba) const {
+  const std::lock_guard guard(mutex_);
+  return alternatives_.of(lba);
 }
 
 bool Integrity::any_uncorrectable(uint64_t slba, uint64_t nlb) const noexcept {

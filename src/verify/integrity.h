@@ -8,10 +8,20 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "verify/alternatives.h"
+#include "verify/capture.h"
 #include "verify/lba_table.h"
+#include "verify/power_loss.h"
 #include "verify/range_locks.h"
+#include "verify/script_data.h"
+#include "verify/write_log.h"
+#include "verify/writer.h"
 
 namespace pynvme::verify {
 
@@ -22,13 +32,17 @@ struct Mismatch {
     kCrc,      // the data differ from what was written last
     kStamp,    // the data are what was written, but not stamped with the LBA's address
     kNotZero,  // the LBA was zeroed, the data are not all zero
+    kNeither,  // several contents would be right after a reset or loss of power, this is none
+    kTorn,     // a write that the loss of power must leave whole or undone is there in part
   };
 
   Kind kind = Kind::kNone;
   uint64_t lba = 0;
   uint32_t expected_crc = 0;
   uint32_t actual_crc = 0;
-  uint64_t stamped_lba = 0;  // the first 8 bytes of the data
+  uint64_t stamped_lba = 0;                // the first 8 bytes of the data
+  uint64_t witness = 0;                    // kTorn: the LBA that shows the other version
+  std::shared_ptr<const Capture> capture;  // null: no memory for it
 
   explicit operator bool() const { return kind != Kind::kNone; }
   // "LBA 0x10: ...": what is wrong with which LBA.
@@ -46,8 +60,17 @@ struct Ticket {
 
   uint64_t slba = 0;
   uint64_t nlb = 0;
+  uint64_t logged = 0;  // sequence in the sender's WriteLog; 0: not there
   RangeLocks::Range range;
   Held held = Held::kNothing;
+};
+
+// How a change comes to be in the log of its sender.
+struct Sent {
+  WriteLog* log = nullptr;
+  uint64_t token = 0;  // of its first LBA
+  uint16_t cid = 0;
+  bool stamped = false;
 };
 
 class Integrity {
@@ -73,13 +96,13 @@ class Integrity {
   // Reads hold their LBAs together with other reads, all else alone. False: a conflict, nothing is
   // held. nlb is at least 1.
   bool begin_read(Ticket& ticket, uint64_t slba, uint64_t nlb, Attempt attempt) noexcept {
-    ticket = {slba, nlb, RangeLocks::range_of(slba, nlb), Ticket::Held::kNothing};
+    ticket = {slba, nlb, 0, RangeLocks::range_of(slba, nlb), Ticket::Held::kNothing};
     if (!locks_.try_lock_shared(ticket.range, attempt)) return false;
     ticket.held = Ticket::Held::kShared;
     return true;
   }
   bool begin_change(Ticket& ticket, uint64_t slba, uint64_t nlb, Attempt attempt) noexcept {
-    ticket = {slba, nlb, RangeLocks::range_of(slba, nlb), Ticket::Held::kNothing};
+    ticket = {slba, nlb, 0, RangeLocks::range_of(slba, nlb), Ticket::Held::kNothing};
     if (!locks_.try_lock_exclusive(ticket.range, attempt)) return false;
     ticket.held = Ticket::Held::kExclusive;
     return true;
@@ -94,7 +117,10 @@ class Integrity {
 
   // The data of a write, final and stamped; called after begin_change*() and before it is sent.
   // What lies beyond `bytes` is in doubt.
-  void record_data(const Ticket& ticket, const uint8_t* data, uint64_t bytes) noexcept;
+  void record_data(Ticket& ticket, const uint8_t* data, uint64_t bytes,
+                   const Sent& sent = {}) noexcept;
+  // The same for a change to one state.
+  void record_state(Ticket& ticket, LoggedKind kind, const Sent& sent) noexcept;
 
   // `ok`: the command succeeded. Only reads that were begun are checked, and only while checking is
   // on. False: *mismatch says what is wrong; it is not touched otherwise (returning it by value
@@ -106,8 +132,31 @@ class Integrity {
     if (ticket.held == Ticket::Held::kShared) locks_.unlock_shared(ticket.range);
     ticket.held = Ticket::Held::kNothing;
   }
-  void end_write(Ticket& ticket, bool ok) noexcept;
-  void end_change(Ticket& ticket, uint32_t state, bool ok) noexcept;
+  // `log`: as in record_data(). durable: it had FUA.
+  void end_write(Ticket& ticket, bool ok, WriteLog* log = nullptr, bool durable = false) noexcept;
+  void end_change(Ticket& ticket, uint32_t state, bool ok, WriteLog* log = nullptr,
+                  bool durable = false) noexcept;
+  // A reset or a loss of power took away a write or a change to one state: it was carried out or
+  // not, LBA by LBA, and will not be any more.
+  void end_interrupted(Ticket& ticket, WriteLog* log) noexcept;
+
+  // A Flush: what completed before begin_flush() is durable when it succeeded. NVM Command Set 1.0
+  // §3.2.1.
+  uint32_t begin_flush() noexcept { return flushes_.fetch_add(1) + 1; }
+  void end_flush(uint32_t flush, bool ok) noexcept;
+  // Everything that completed is durable: a normal shutdown is complete.
+  void flushed_all() noexcept { end_flush(begin_flush(), true); }
+  // While that is true, changes are durable when they complete: no volatile write cache, or it is
+  // off. Before the first command.
+  void set_write_through(std::shared_ptr<const std::atomic<bool>> on) {
+    write_through_ = std::move(on);
+  }
+  void set_atomicity(Atomicity atomicity);
+  // Power was lost, suddenly unless flushed_all() came before: of each LBA that was changed and not
+  // made durable, every version since is right from now on.
+  void power_lost();
+  // What was written before the last loss of power has a smaller token; 0: there was none.
+  uint64_t power_loss_token() const { return power_loss_token_.load(); }
 
   // One LbaTable state or CRC; kUnknown for an LBA that is not tracked.
   uint32_t state(uint64_t lba) const noexcept {
@@ -115,9 +164,8 @@ class Integrity {
   }
   bool any_uncorrectable(uint64_t slba, uint64_t nlb) const noexcept;
 
-  // Everything is in doubt: after Format NVM, Sanitize, a loss of power with data in a volatile
-  // cache.
-  void invalidate_all() noexcept { table_.forget_all(); }
+  // Everything is in doubt: after Format NVM, Sanitize.
+  void invalidate_all() noexcept;
   // As invalidate_all(), with the geometry of a new format.
   void reformat(uint64_t lba_count, uint32_t lba_bytes) noexcept;
 
@@ -128,6 +176,18 @@ class Integrity {
   RangeLocks& locks() { return locks_; }
   void set_state(uint64_t slba, uint64_t nlb, uint32_t state) noexcept;
 
+  // For miscompare forensics. A log of its own for a sender in a thread of its own, until it gives
+  // it back; the script's commands share one. The pattern of a writer is as long as it is
+  // remembered.
+  static constexpr size_t kWriters = 256;
+  std::shared_ptr<WriteLog> take_log(Writer writer);
+  void give_log(const std::shared_ptr<WriteLog>& log);
+  std::vector<std::shared_ptr<WriteLog>> logs() const;
+  // By LoggedChange::writer; newest first. Those of scripts have number 0 and are not in it.
+  std::vector<std::shared_ptr<const Writer>> writers() const;
+  ScriptData& script_data() { return script_data_; }
+  std::vector<uint32_t> alternatives(uint64_t lba) const;
+
  private:
   // The part of a range that is tracked: [slba, slba + result).
   uint64_t tracked_part(uint64_t slba, uint64_t nlb) const noexcept {
@@ -136,7 +196,13 @@ class Integrity {
     return nlb < limit - slba ? nlb : limit - slba;
   }
   bool check(const Ticket& ticket, const uint8_t* data, uint64_t bytes,
-             Mismatch* mismatch) const noexcept;
+             Mismatch* mismatch) noexcept;
+  // One LBA of which more than one content is right, or that may be older than the table.
+  bool check_ambiguous(uint64_t lba, const uint8_t* data, Mismatch* mismatch) noexcept;
+  bool may_be_older(uint64_t lba, const uint8_t* data) noexcept;
+  void capture(const Ticket& ticket, const uint8_t* data, uint64_t bytes,
+               Mismatch* mismatch) const noexcept;
+  void end_logged(const Ticket& ticket, WriteLog* log, bool ok, bool durable) noexcept;
   void end_exclusive(Ticket& ticket) noexcept;
 
   LbaTable table_;
@@ -148,6 +214,23 @@ class Integrity {
   std::atomic<uint64_t> conflicts_{0};
   // Changes under way without a lock. Until they end nobody knows which of two writes comes last.
   std::atomic<uint32_t> unlocked_changes_{0};
+
+  std::atomic<uint32_t> flushes_{0};
+  std::atomic<uint32_t> durable_{0};  // the newest flush that succeeded
+  std::shared_ptr<const std::atomic<bool>> write_through_ =
+      std::make_shared<const std::atomic<bool>>(false);
+  std::atomic<uint64_t> power_loss_token_{0};
+  // Power was lost with changes that were not durable and are not in the logs any more.
+  std::atomic<bool> logs_short_{false};
+
+  mutable std::mutex mutex_;  // of what follows
+  Alternatives alternatives_;
+  Atomicity atomicity_;
+  std::vector<std::shared_ptr<WriteLog>> logs_;
+  std::vector<std::shared_ptr<WriteLog>> free_logs_;
+  std::vector<std::shared_ptr<const Writer>> writers_;
+  uint16_t last_writer_ = 0;
+  ScriptData script_data_;
 };
 
 }  // namespace pynvme::verify

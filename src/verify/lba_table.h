@@ -17,6 +17,7 @@ class LbaTable {
   static constexpr uint32_t kDeallocated = 1;
   static constexpr uint32_t kZeroed = 2;
   static constexpr uint32_t kUncorrectable = 3;
+  static constexpr uint32_t kAmbiguous = 4;  // one of several: see Alternatives
 
   // Throws std::runtime_error when the address space cannot be reserved.
   explicit LbaTable(uint64_t lba_count);
@@ -26,9 +27,9 @@ class LbaTable {
 
   uint64_t lba_count() const { return lba_count_; }
 
-  static constexpr bool is_crc(uint32_t value) { return value > kUncorrectable; }
-  // The CRCs 0..3 would be taken for states: they share the values 4..7 with other CRCs.
-  static constexpr uint32_t from_crc(uint32_t crc) { return is_crc(crc) ? crc : crc + 4; }
+  static constexpr bool is_crc(uint32_t value) { return value > kAmbiguous; }
+  // The CRCs 0..4 would be taken for states: they share the values 5..9 with other CRCs.
+  static constexpr uint32_t from_crc(uint32_t crc) { return is_crc(crc) ? crc : crc + 5; }
 
   // `lba` below lba_count().
   uint32_t get(uint64_t lba) const noexcept {
@@ -37,6 +38,16 @@ class LbaTable {
   void set(uint64_t lba, uint32_t value) noexcept {
     touch(lba);
     std::atomic_ref<uint32_t>(values_[lba]).store(value, std::memory_order_relaxed);
+  }
+  // set() in two parts, for many LBAs in a row: touch() of all, and a store to at() of each.
+  std::atomic_ref<uint32_t> at(uint64_t lba) noexcept {
+    return std::atomic_ref<uint32_t>(values_[lba]);
+  }
+  void touch(uint64_t slba, uint64_t nlb) noexcept {
+    touch(slba);
+    for (uint64_t chunk = slba >> kChunkShift; chunk < (slba + nlb - 1) >> kChunkShift;) {
+      touch(++chunk << kChunkShift);
+    }
   }
   // Sets nlb LBAs to one state. Memory that was never touched is not touched for a state that means
   // as much as "unknown" (unknown, deallocated): those LBAs stay unknown.

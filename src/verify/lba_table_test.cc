@@ -14,11 +14,11 @@ TEST(LbaTable, EveryLbaStartsUnknown) {
 }
 
 TEST(LbaTable, CrcsThatLookLikeStatesAreMappedAway) {
-  EXPECT_EQ(LbaTable::from_crc(0), 4U);
-  EXPECT_EQ(LbaTable::from_crc(3), 7U);
-  EXPECT_EQ(LbaTable::from_crc(4), 4U);
+  EXPECT_EQ(LbaTable::from_crc(0), 5U);
+  EXPECT_EQ(LbaTable::from_crc(4), 9U);
+  EXPECT_EQ(LbaTable::from_crc(5), 5U);
   EXPECT_EQ(LbaTable::from_crc(0xFFFF'FFFFU), 0xFFFF'FFFFU);
-  EXPECT_FALSE(LbaTable::is_crc(LbaTable::kUncorrectable));
+  EXPECT_FALSE(LbaTable::is_crc(LbaTable::kAmbiguous));
   EXPECT_TRUE(LbaTable::is_crc(LbaTable::from_crc(0)));
 }
 

@@ -1,6 +1,7 @@
 #include "verify/namespace_changes.h"
 
 #include "spec/command_fields.h"
+#include "spec/feature.h"
 #include "spec/identify.h"
 #include "spec/opcode.h"
 
@@ -11,15 +12,20 @@ NamespaceChange classify_admin(const spec::Sqe& sqe, uint8_t fna) {
     case spec::admin::kFormatNvm: {
       const bool secure = spec::format_ses(sqe.cdw10) != spec::kSesNone;
       const bool of_all = (fna & (secure ? spec::kFnaSecureEraseAll : spec::kFnaFormatAll)) != 0;
-      return {true, true, of_all ? spec::kNsidBroadcast : sqe.nsid};
+      return {.any = true, .erases = true, .nsid = of_all ? spec::kNsidBroadcast : sqe.nsid};
     }
     case spec::admin::kSanitize:
-      return {true, true, spec::kNsidBroadcast};
+      return {.any = true, .erases = true, .nsid = spec::kNsidBroadcast};
     case spec::admin::kNamespaceManagement:
       if (spec::namespace_select(sqe.cdw10) != spec::kNamespaceDelete) return {};
-      return {true, true, sqe.nsid};
+      return {.any = true, .erases = true, .nsid = sqe.nsid};
     case spec::admin::kNamespaceAttachment:
-      return {true, false, sqe.nsid};
+      return {.any = true, .erases = false, .nsid = sqe.nsid};
+    case spec::admin::kSetFeatures:
+      // Volatile Write Cache, WCE: CDW11 bit 0 (NVMe Base 2.0 §5.27.1.4).
+      if (spec::feature_fid(sqe.cdw10) != spec::fid::kVolatileWriteCache) return {};
+      return {true, false, 0,
+              (sqe.cdw11 & 1) != 0 ? NamespaceChange::Cache::kOn : NamespaceChange::Cache::kOff};
     default:
       return {};
   }
@@ -27,6 +33,10 @@ NamespaceChange classify_admin(const spec::Sqe& sqe, uint8_t fna) {
 
 void NamespaceChanges::note(const NamespaceChange& change) noexcept {
   if (!change.any) return;
+  if (change.cache != NamespaceChange::Cache::kNoChange) {
+    write_through_->store(change.cache == NamespaceChange::Cache::kOff || !cache_present_.load());
+    return;
+  }
   if (change.erases) {
     const std::lock_guard guard(mutex_);
     ++erasures_[change.nsid];

@@ -29,6 +29,26 @@ TEST(NamespaceChanges, CommandsThatChangeNamespaces) {
   EXPECT_FALSE(change_of(0x06, 1).any);
 }
 
+TEST(NamespaceChanges, TheWriteCacheIsOffWhenTheFeatureSaysSo) {
+  NamespaceChanges changes;
+  EXPECT_FALSE(changes.write_through()->load());
+  spec::Sqe sqe{};
+  sqe.opcode = 0x09;
+  sqe.cdw10 = 0x8000'0006;  // with SV
+  changes.note(classify_admin(sqe, 0));
+  EXPECT_TRUE(changes.write_through()->load());
+  EXPECT_EQ(changes.count(), 0U) << "no format changes";
+  sqe.cdw11 = 1;
+  changes.note(classify_admin(sqe, 0));
+  EXPECT_FALSE(changes.write_through()->load());
+  sqe.cdw10 = 7;
+  sqe.cdw11 = 0;
+  changes.note(classify_admin(sqe, 0));
+  EXPECT_FALSE(changes.write_through()->load());
+  changes.set_cache_present(false);
+  EXPECT_TRUE(changes.write_through()->load());
+}
+
 TEST(NamespaceChanges, CountsByNamespace) {
   NamespaceChanges changes;
   changes.note({});

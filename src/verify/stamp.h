@@ -10,24 +10,33 @@ namespace pynvme::verify {
 // Takes `count` tokens and returns the first of them. The counter belongs to the whole process,
 // starts at 1 and goes up by one for every LBA written, whichever queue or worker writes it.
 uint64_t take_tokens(uint32_t count) noexcept;
+// The token that comes next.
+uint64_t next_token() noexcept;
 
 inline void stamp_lba(uint8_t* data, uint32_t lba_bytes, uint64_t lba, uint64_t token) noexcept {
   std::memcpy(data, &lba, sizeof(lba));
   std::memcpy(data + lba_bytes - sizeof(token), &token, sizeof(token));
 }
 
-// Stamps nlb LBAs that lie one behind another at `data`.
-inline void stamp(uint8_t* data, uint32_t lba_bytes, uint64_t slba, uint32_t nlb) noexcept {
+// Stamps nlb LBAs that lie one behind another at `data`. Returns the token of the first.
+inline uint64_t stamp(uint8_t* data, uint32_t lba_bytes, uint64_t slba, uint32_t nlb) noexcept {
   const uint64_t token = take_tokens(nlb);
   for (uint32_t i = 0; i < nlb; ++i, data += lba_bytes) {
     stamp_lba(data, lba_bytes, slba + i, token + i);
   }
+  return token;
 }
 
 inline uint64_t stamped_lba(const uint8_t* data) noexcept {
   uint64_t lba = 0;
   std::memcpy(&lba, data, sizeof(lba));
   return lba;
+}
+
+inline uint64_t stamped_token(const uint8_t* data, uint32_t lba_bytes) noexcept {
+  uint64_t token = 0;
+  std::memcpy(&token, data + lba_bytes - sizeof(token), sizeof(token));
+  return token;
 }
 
 }  // namespace pynvme::verify

@@ -1,12 +1,16 @@
 #include "verify/tracked_command.h"
 
 #include <algorithm>
+#include <mutex>
 #include <utility>
 
 #include "verify/stamp.h"
 
 namespace pynvme::verify {
 namespace {
+
+// A script's command has no CID before it is sent.
+constexpr uint16_t kNoCid = 0xFFFF;
 
 // The locks of several ranges, each lock once: ranges of one command may overlap, and a command
 // must not be refused by itself.
@@ -59,6 +63,9 @@ bool TrackedCommand::lock() {
   switch (access_.effect) {
     case Effect::kNone:
       return true;
+    case Effect::kFlush:
+      ticket_.logged = integrity_->begin_flush();
+      return true;
     case Effect::kForget:
       integrity_->begin_unfollowed(ticket_);
       return true;
@@ -100,11 +107,20 @@ void TrackedCommand::begin_anyway(bool stamped) {
 }
 
 void TrackedCommand::prepare_data(bool stamped) {
+  ScriptData& script = integrity_->script_data();
+  if (access_.effect == Effect::kZero || access_.effect == Effect::kUncorrectable) {
+    const std::lock_guard guard(script.lock());
+    const bool zero = access_.effect == Effect::kZero;
+    integrity_->record_state(ticket_, zero ? LoggedKind::kZero : LoggedKind::kUncorrectable,
+                             {script.log().get(), next_token(), kNoCid, false});
+  }
   if (access_.effect != Effect::kWrite) return;
   const uint32_t lba_bytes = integrity_->lba_bytes();
   const auto whole = static_cast<uint32_t>(std::min<uint64_t>(access_.nlb, bytes_ / lba_bytes));
-  if (stamped) stamp(data_, lba_bytes, access_.slba, whole);
-  integrity_->record_data(ticket_, data_, bytes_);
+  const std::lock_guard guard(script.lock());
+  const uint64_t token = stamped ? stamp(data_, lba_bytes, access_.slba, whole) : next_token();
+  integrity_->record_data(ticket_, data_, bytes_, {script.log().get(), token, kNoCid, stamped});
+  if (integrity_->checking()) script.keep(access_.slba, lba_bytes, data_, bytes_);
 }
 
 void TrackedCommand::end_ranges(bool ok) {
@@ -113,10 +129,27 @@ void TrackedCommand::end_ranges(bool ok) {
   }
 }
 
+void TrackedCommand::end_interrupted() {
+  switch (access_.effect) {
+    case Effect::kWrite:
+    case Effect::kZero:
+    case Effect::kUncorrectable:
+      if (std::exchange(begun_, false))
+        integrity_->end_interrupted(ticket_, integrity_->script_data().log().get());
+      break;
+    default:
+      end(false);
+  }
+}
+
 Mismatch TrackedCommand::end(bool ok) {
   if (!std::exchange(begun_, false)) return {};
+  WriteLog* const log = integrity_->script_data().log().get();
   switch (access_.effect) {
     case Effect::kNone:
+      break;
+    case Effect::kFlush:
+      integrity_->end_flush(static_cast<uint32_t>(ticket_.logged), ok);
       break;
     case Effect::kRead: {
       Mismatch mismatch;
@@ -127,13 +160,13 @@ Mismatch TrackedCommand::end(bool ok) {
       integrity_->end_observe(ticket_);
       break;
     case Effect::kWrite:
-      integrity_->end_write(ticket_, ok);
+      integrity_->end_write(ticket_, ok, log, access_.durable);
       break;
     case Effect::kZero:
-      integrity_->end_change(ticket_, LbaTable::kZeroed, ok);
+      integrity_->end_change(ticket_, LbaTable::kZeroed, ok, log, access_.durable);
       break;
     case Effect::kUncorrectable:
-      integrity_->end_change(ticket_, LbaTable::kUncorrectable, ok);
+      integrity_->end_change(ticket_, LbaTable::kUncorrectable, ok, log);
       break;
     case Effect::kDeallocate:
       // In spite of a conflict: whatever came before or after, nothing is known.

@@ -31,6 +31,8 @@ class TrackedCommand {
 
   // After its completion, or when it is given up (ok = false).
   Mismatch end(bool ok);
+  // A reset or a loss of power took it away: it was carried out or not, and will not be any more.
+  void end_interrupted();
 
   const Access& access() const { return access_; }
 

@@ -7,6 +7,8 @@ Between the lines `<!-- reference NAME -->` and `<!-- end of reference -->` of a
     fixtures                the fixtures of the pytest plugin
     status                  status codes, as the driver names them
     sim                     keys of an embedded SSD
+    fault_matches, fault_actions
+                            keys and actions of faults
     commands, features, logs
                             what the embedded SSD answers
 

@@ -203,3 +203,21 @@ def logs() -> list[str]:
             rows.append([f"`{lid:02x}h`", LOG_PAGES[lid]])
     nvme0.close()
     return table(["lid", "log page"], rows)
+
+
+def fault_matches() -> list[str]:
+    rows = [f"| `{name}` | {values} | {what} |" for name, values, what in _core().fault_matches()]
+    return ["| key | values | which commands |", "| --- | --- | --- |", *rows]
+
+
+def fault_actions() -> list[str]:
+    lines = ["| action | commands | what it does | keys |", "| --- | --- | --- | --- |"]
+    for name, scope, default, keys, what in _core().fault_actions():
+        commands = f"{scope}; `{default}` when left out" if default else scope
+        described = "; ".join(f"`{key}`: {text}" for key, text in keys)
+        lines.append(f"| `{name}` | {commands} | {what} | {described} |")
+    return lines
+
+
+def _core() -> Any:
+    return importlib.import_module("nvme._core")

@@ -24,6 +24,7 @@ Classes:
                  its result is a DotDict, a dict whose keys are attributes too
     Subsystem    power, shutdown and reset of the whole NVM subsystem
     Ssd          an embedded SSD made to measure
+    Fault        something that it is to do wrong, planted by Ssd.fault()
 
 Functions:
     srand        seed every random choice
@@ -81,6 +82,7 @@ if TYPE_CHECKING:
         QpairCreationError,
         QpairDeletionError,
     )
+    from nvme.faults import Fault
     from nvme.ioworker import DotDict, IOWorker
     from nvme.namespace import Namespace
     from nvme.pcie import Pcie
@@ -94,6 +96,7 @@ __all__ = [
     "Buffer",
     "Controller",
     "DotDict",
+    "Fault",
     "IOWorker",
     "Namespace",
     "NamespaceCreationError",
@@ -118,6 +121,7 @@ _HOME = {
     "Buffer": "buffer",
     "Controller": "controller",
     "DotDict": "ioworker",
+    "Fault": "faults",
     "IOWorker": "ioworker",
     "Namespace": "namespace",
     "Pcie": "pcie",

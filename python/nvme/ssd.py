@@ -2,9 +2,12 @@
 # "sim:..." addresses use, so that there is one parser.
 """Ssd."""
 
+from collections.abc import Mapping
+
 from nvme import _core
 from nvme.cmdlog import trace_of
 from nvme.errors import ArgumentError
+from nvme.faults import Fault, action_text, match_text
 from nvme.ioworker import DotDict
 
 
@@ -77,3 +80,64 @@ class Ssd(_core.Ssd):
         >>> nvme0.close()
         """
         return [DotDict(event) for event in trace_of(self.addr, _core.ssd_trace(self, count))]
+
+    def fault(
+        self,
+        match: Mapping[str, object] | str | None = None,
+        action: Mapping[str, object] | str = "",
+    ) -> Fault:
+        """Plant a fault: from now on the SSD does something wrong to the commands that match.
+
+        The page about faults has all keys and all actions. Several faults on one command act in
+        the order in which they were planted; resets and power cycles do not take them away.
+
+        Args:
+            match: which commands, and how often: a dict with opcode, queue, nsid, cid, lba, nth,
+                after, count, chance, seed, or the same as text, "read,lba=8-15,count=1". None:
+                those that the action is for
+            action: what happens then: its name, "drop", or with its keys as text, "flip:bits=2", or
+                as a dict, {"kind": "flip", "bits": 2}
+
+        Raises:
+            ArgumentError: there is no such key or action, a value is not possible, or the action
+                is not for these commands
+
+        >>> import nvme as d
+        >>> ssd = d.Ssd(capacity="1GiB", latency=0)
+        >>> nvme0 = d.Controller(ssd)
+        >>> n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(4096)
+        >>> fault = ssd.fault({"opcode": "read", "lba": range(8, 16), "nth": 2}, "flip:bits=3")
+        >>> for _ in range(2):
+        ...     _ = n1.read(qpair, buf, lba=8, lba_count=8).waitdone()
+        >>> fault.matched, fault.fired, fault.armed
+        (2, 1, False)
+        >>> sum(int(byte).bit_count() for byte in buf[:])
+        3
+        >>> nvme0.close()
+        """
+        return Fault(self, _core.ssd_plant_fault(self, match_text(match), action_text(action)))
+
+    def faults(self) -> list[Fault]:
+        """The faults that are planted, oldest first, those that are over included.
+
+        >>> import nvme as d
+        >>> ssd = d.Ssd(capacity="1GiB")
+        >>> fault = ssd.fault("write,seed=1", "drop")
+        >>> ssd.faults()
+        [<Fault 1: drop at write,seed=1; matched 0, fired 0>]
+        >>> ssd.unplug()
+        """
+        return [Fault(self, number) for number in _core.ssd_faults(self)]
+
+    def clear_faults(self) -> None:
+        """Take all faults away.
+
+        >>> import nvme as d
+        >>> ssd = d.Ssd(capacity="1GiB")
+        >>> fault = ssd.fault("write", "drop")
+        >>> ssd.clear_faults()
+        >>> ssd.faults(), fault.armed
+        ([], False)
+        >>> ssd.unplug()
+        """
+        _core.ssd_clear_faults(self)

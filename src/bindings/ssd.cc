@@ -8,9 +8,11 @@
 
 #include "bindings/bind.h"
 #include "bindings/device_trace.h"
+#include "bindings/faults.h"
 #include "bindings/int_arg.h"
 #include "pcie/address.h"
 #include "pcie/bus.h"
+#include "pcie/embedded/faults.h"
 #include "pcie/embedded/slot.h"
 
 namespace nb = nanobind;
@@ -87,6 +89,35 @@ SystemError: ...
         return events ? trace_records(*events) : nb::none();
       },
       "ssd"_a, "count"_a = 0, "The newest `count` events of its trace; None when it keeps none.");
+  m.def(
+      "ssd_plant_fault",
+      [](const Ssd& self, const std::string& match, const std::string& action) {
+        return self.slot->plant_fault(match, action);
+      },
+      "ssd"_a, "match"_a, "action"_a, "Plants a fault; returns its identifier.");
+  m.def(
+      "ssd_clear_fault", [](const Ssd& self, uint64_t id) { return self.slot->clear_fault(id); },
+      "ssd"_a, "id"_a, "Takes a fault away; False when it is gone already.");
+  m.def(
+      "ssd_clear_faults", [](const Ssd& self) { self.slot->clear_faults(); }, "ssd"_a,
+      "Takes all faults away.");
+  m.def(
+      "ssd_faults",
+      [](const Ssd& self) {
+        nb::list ids;
+        for (const auto& state : self.slot->faults()) ids.append(state.id);
+        return ids;
+      },
+      "ssd"_a, "Identifiers of the faults that are planted.");
+  m.def(
+      "ssd_fault",
+      [](const Ssd& self, uint64_t id) -> nb::object {
+        const auto state = self.slot->fault(id);
+        if (!state) return nb::none();
+        return fault_record(*state);
+      },
+      "ssd"_a, "id"_a, "A dict of what a fault is and did; None for one that is not known.");
+  bind_fault_tables(m);
   m.def(
       "address_name", [](const std::string& text) { return pcie::parse_address(text).name; },
       "text"_a,

@@ -165,6 +165,8 @@ void Device::rung(uint32_t index) { impl_->engine_.rung(index); }
 
 void Device::advance() { impl_->engine_.advance(); }
 
+Faults& Device::faults() { return impl_->faults_; }
+
 std::vector<TraceEvent> Device::trace(size_t count) const { return impl_->trace_.latest(count); }
 
 void Device::dma_map(uint64_t iova, uint8_t* memory, uint64_t size) {

@@ -15,6 +15,8 @@
 
 namespace pynvme::ssd {
 
+class Faults;
+
 class Device {
  public:
   // Throws std::runtime_error when the media's file cannot be used (held by another process, wrong
@@ -57,6 +59,9 @@ class Device {
 
   // Runs it while nothing touches host memory.
   void quiesced(const std::function<void()>& work);
+
+  // What it is to do wrong. They outlast resets and power cycles.
+  Faults& faults();
 
   // What it saw and did, when Config::trace_events asks for it: the newest `count`, 0 for all.
   std::vector<TraceEvent> trace(size_t count) const;

@@ -21,6 +21,7 @@
 #include "ssd/admin/persistent_events.h"
 #include "ssd/config.h"
 #include "ssd/device.h"
+#include "ssd/faults/faults.h"
 #include "ssd/frontend/engine.h"
 #include "ssd/frontend/host_memory.h"
 #include "ssd/frontend/interrupts.h"
@@ -133,6 +134,7 @@ struct Device::Impl {
   Registers registers_;
   HostMemory memory_;
   Trace trace_;
+  Faults faults_;
   Interrupts interrupts_;
   Queues queues_;
   Outstanding outstanding_;

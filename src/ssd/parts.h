@@ -9,6 +9,7 @@ namespace pynvme::ssd {
 
 class ErrorLog;
 class Events;
+class Faults;
 class Features;
 class Firmware;
 class Health;
@@ -45,6 +46,7 @@ struct Parts {
   PersistentEvents& persistent_events;
   Management& management;
   Trace& trace;
+  Faults& faults;
 };
 
 }  // namespace pynvme::ssd

@@ -6,6 +6,8 @@
 #include "pcie/bus.h"
 #include "pcie/embedded/function.h"
 #include "ssd/device.h"
+#include "ssd/faults/fault_text.h"
+#include "ssd/faults/faults.h"
 
 namespace pynvme::pcie {
 namespace {
@@ -43,6 +45,16 @@ EmbeddedSlot::~EmbeddedSlot() {
 std::optional<std::vector<ssd::TraceEvent>> EmbeddedSlot::trace(size_t count) const {
   if (device_->config().trace_events == 0) return std::nullopt;
   return device_->trace(count);
+}
+
+uint64_t EmbeddedSlot::plant_fault(const std::string& match, const std::string& action) {
+  return device_->faults().add(ssd::parse_fault(match, action));
+}
+bool EmbeddedSlot::clear_fault(uint64_t id) { return device_->faults().clear(id); }
+void EmbeddedSlot::clear_faults() { device_->faults().clear(); }
+std::vector<ssd::FaultState> EmbeddedSlot::faults() const { return device_->faults().list(); }
+std::optional<ssd::FaultState> EmbeddedSlot::fault(uint64_t id) const {
+  return device_->faults().state(id);
 }
 
 void EmbeddedSlot::plug() {

@@ -12,6 +12,7 @@
 
 namespace pynvme::ssd {
 class Device;
+struct FaultState;
 struct TraceEvent;
 }  // namespace pynvme::ssd
 
@@ -35,6 +36,12 @@ class EmbeddedSlot {
   uint32_t plugs() const { return plugs_; }
   // Its trace, plugged in or not, as device_trace() has it; nothing when it keeps none.
   std::optional<std::vector<ssd::TraceEvent>> trace(size_t count) const;
+  // Faults of the SSD (ssd/faults/), plugged in or not. plant_fault throws std::invalid_argument.
+  uint64_t plant_fault(const std::string& match, const std::string& action);
+  bool clear_fault(uint64_t id);
+  void clear_faults();
+  std::vector<ssd::FaultState> faults() const;
+  std::optional<ssd::FaultState> fault(uint64_t id) const;
   void plug();
   void unplug();
 

@@ -27,6 +27,8 @@ struct Tally {
   uint64_t error_lba = 0;  // of the command that failed last
 };
 
+struct Fault;
+
 class Nvm {
  public:
   explicit Nvm(const Parts& parts);
@@ -64,6 +66,21 @@ class Nvm {
   static uint16_t check_writable(const Namespace& ns);
   static bool deallocated_is_error(const Namespace& ns);
   bool durable(const spec::Sqe& sqe) const;
+
+  // What passed the check.
+  uint16_t carry_out(const spec::Sqe& sqe, DataPointer& data, Tally& tally);
+  // faults/nvm_faults.cc: the same while a fault is planted.
+  struct FaultyTransfer;
+  [[gnu::noinline, gnu::cold]] uint16_t carry_out_faulty(const spec::Sqe& sqe, DataPointer& data,
+                                                         Tally& tally);
+  Namespace* other_namespace(const Fault& fault, const spec::Sqe& sqe) const;
+  uint16_t faulty_read(FaultyTransfer& transfer, DataPointer& data, Tally& tally);
+  uint16_t faulty_write(FaultyTransfer& transfer, DataPointer& data, Tally& tally);
+  void aim(FaultyTransfer& transfer);
+  static void store(FaultyTransfer& transfer);
+  void keep_versions(const FaultyTransfer& transfer);
+  void spoil_media(const FaultyTransfer& transfer);
+  void spoil_data(FaultyTransfer& transfer);
 
   uint16_t read(const spec::Sqe& sqe, DataPointer& data, Tally& tally);
   [[gnu::noinline, gnu::cold]] MediaError traced_read(Namespace& ns, const spec::Sqe& sqe,

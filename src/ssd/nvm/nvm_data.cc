@@ -3,6 +3,7 @@
 
 #include "spec/command_fields.h"
 #include "spec/opcode.h"
+#include "ssd/faults/faults.h"
 #include "ssd/frontend/trace.h"
 #include "ssd/nvm/nvm.h"
 
@@ -11,28 +12,34 @@ namespace pynvme::ssd {
 uint16_t Nvm::execute(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
   if (const uint16_t status = check(sqe); status != kSuccess) return status;
   try {
-    switch (sqe.opcode) {
-      case spec::io::kRead:
-        return read(sqe, data, tally);
-      case spec::io::kWrite:
-        return write(sqe, data, tally);
-      case spec::io::kCompare:
-        return compare(sqe, data, tally);
-      case spec::io::kVerify:
-        return verify(sqe, tally);
-      case spec::io::kWriteZeroes:
-        return write_zeroes(sqe);
-      case spec::io::kWriteUncorrectable:
-        return write_uncorrectable(sqe);
-      case spec::io::kDatasetManagement:
-        return dataset_management(sqe, data);
-      default:
-        return flush(sqe);
-    }
+    if (parts_.faults.armed(FaultPoint::kExecute)) [[unlikely]]
+      return carry_out_faulty(sqe, data, tally);
+    return carry_out(sqe, data, tally);
   } catch (const std::runtime_error&) {
     // The machine below has no more memory or disk, which a drive knows as a write that failed.
     tally.error_lba = sqe.slba();
     return fail_media(spec::sc::kWriteFault);
+  }
+}
+
+uint16_t Nvm::carry_out(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
+  switch (sqe.opcode) {
+    case spec::io::kRead:
+      return read(sqe, data, tally);
+    case spec::io::kWrite:
+      return write(sqe, data, tally);
+    case spec::io::kCompare:
+      return compare(sqe, data, tally);
+    case spec::io::kVerify:
+      return verify(sqe, tally);
+    case spec::io::kWriteZeroes:
+      return write_zeroes(sqe);
+    case spec::io::kWriteUncorrectable:
+      return write_uncorrectable(sqe);
+    case spec::io::kDatasetManagement:
+      return dataset_management(sqe, data);
+    default:
+      return flush(sqe);
   }
 }
 

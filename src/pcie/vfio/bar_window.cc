@@ -9,6 +9,8 @@
 #include <string>
 #include <utility>
 
+#include "base/log.h"
+
 namespace pynvme::pcie::vfio {
 namespace {
 
@@ -65,9 +67,12 @@ void BarWindow::write(uint64_t offset, uint64_t value, unsigned size) {
 void BarWindow::hide() {
   hidden_.store(true, std::memory_order_release);
   for (const Area& area : areas_) {
-    // Cannot fail but for lack of kernel memory; then the old mapping stays.
-    mmap(const_cast<uint8_t*>(at(area.offset)), whole_pages(area.size), PROT_READ | PROT_WRITE,
-         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    void* const mapped =
+        mmap(const_cast<uint8_t*>(at(area.offset)), whole_pages(area.size), PROT_READ | PROT_WRITE,
+             MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+    if (mapped == MAP_FAILED) {  // the old mapping stays
+      base::log(base::LogLevel::kError, "a BAR cannot be hidden: %s", std::strerror(errno));
+    }
   }
 }
 

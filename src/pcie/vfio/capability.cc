@@ -50,7 +50,7 @@ std::vector<Area> mappable_areas(std::span<const uint8_t> region_info) {
   if ((fixed.flags & VFIO_REGION_INFO_FLAG_CAPS) != 0) {
     sparse = find(region_info, fixed.cap_offset, VFIO_REGION_INFO_CAP_SPARSE_MMAP);
   }
-  vfio_region_info_cap_sparse_mmap head{};
+  vfio_region_info_cap_sparse_mmap head;
   if (!read(sparse, 0, &head)) return {{0, fixed.size}};
   std::vector<Area> areas;
   for (uint32_t i = 0; i < head.nr_areas; ++i) {
@@ -64,7 +64,7 @@ std::vector<Area> mappable_areas(std::span<const uint8_t> region_info) {
 
 std::vector<IovaRange> iova_ranges(std::span<const uint8_t> iommu_info) {
   const auto bytes = find_in_iommu_info(iommu_info, VFIO_IOMMU_TYPE1_INFO_CAP_IOVA_RANGE);
-  vfio_iommu_type1_info_cap_iova_range head{};
+  vfio_iommu_type1_info_cap_iova_range head;
   std::vector<IovaRange> ranges;
   if (!read(bytes, 0, &head)) return ranges;
   for (uint32_t i = 0; i < head.nr_iovas; ++i) {
@@ -83,7 +83,7 @@ std::optional<uint32_t> dma_mappings_left(std::span<const uint8_t> iommu_info) {
 }
 
 std::vector<Dependent> hot_reset_dependents(std::span<const uint8_t> hot_reset_info) {
-  vfio_pci_hot_reset_info head{};
+  vfio_pci_hot_reset_info head;
   std::vector<Dependent> found;
   if (!read(hot_reset_info, 0, &head)) return found;
   for (uint32_t i = 0; i < head.count; ++i) {

@@ -1,9 +1,12 @@
 """Devices of the machine over VFIO: QEMU's NVMe behind an emulated IOMMU, hot plug, and crashes."""
 
 import re
+from pathlib import Path
 
 import pytest
 from guests import Guest, Hardware, nvme
+
+from nvme import _core
 
 INSIDE = "tests/vm/inside/test_vfio.py"
 
@@ -26,6 +29,22 @@ def test_a_device_behind_a_port(guest, dut):
     result = guest.pytest(INSIDE, "--dut", dut.address)
     result.assert_passed()
     assert len(result.outcomes) >= 14
+
+
+def unit_tests():
+    """The C++ tests of the build that is tested."""
+    program = Path(_core.__file__).parents[2] / "src/pynvme_pcie_test"
+    if not program.exists():
+        pytest.skip(f"there is no {program}")
+    return program
+
+
+def test_interrupts_of_each_kind(guest, dut):
+    result = guest.run(
+        [str(unit_tests()), "--gtest_filter=VfioDeviceTest.*"],
+        env={"PYNVME_TEST_VFIO": dut.address},
+    )
+    assert "[  PASSED  ] 5 tests." in result.output, result.output
 
 
 def test_a_device_of_another_driver_is_refused_and_left_alone(guest, drive):

@@ -33,6 +33,14 @@ verify::Atomicity atomicity_of(const spec::IdentifyNamespace& ns,
   return {lbas, ns.nabspf == 0 ? 0 : ns.nabspf + 1U};
 }
 
+std::shared_ptr<pcie::Function> open_function(const std::string& address) {
+  auto& bus = pcie::Bus::instance();
+  if (pcie::parse_address(address).kind != pcie::Address::Kind::kSocket) return bus.open(address);
+  // A server may be slow to answer, or a thread of this very script.
+  const PythonWait wait;
+  return bus.open(address);
+}
+
 }  // namespace
 
 std::shared_ptr<OpenDevice> OpenDevice::open(const std::string& address) {
@@ -45,7 +53,7 @@ std::shared_ptr<OpenDevice> OpenDevice::open(const std::string& address) {
 }
 
 OpenDevice::OpenDevice(const std::string& address)
-    : address_(address), function_(pcie::Bus::instance().open(address)) {
+    : address_(address), function_(open_function(address)) {
   address_ = function_->name();
   slot_ = pcie::EmbeddedSlot::find(address_);
   if (slot_ != nullptr) plugs_ = slot_->plugs();

@@ -12,6 +12,7 @@
 #include "pcie/config_space.h"
 #include "pcie/embedded/function.h"
 #include "pcie/vfio/open.h"
+#include "pcie/vfio_user/function.h"
 
 namespace pynvme::pcie {
 
@@ -31,7 +32,8 @@ struct Bus::Impl {
   void forget(const std::string& name, const std::shared_ptr<Opening>& opening);
 };
 
-// Null for a PCI address without a simulated SSD: that is a device of this machine.
+// Null for a PCI address without a simulated SSD, which is a device of this machine, and for a
+// device of another process.
 std::shared_ptr<ssd::Device> Bus::Impl::find(const Address& address) {
   switch (address.kind) {
     case Address::Kind::kEmbedded: {
@@ -58,8 +60,7 @@ std::shared_ptr<ssd::Device> Bus::Impl::find(const Address& address) {
       throw OpenError("cannot open " + address.name +
                       ": NVMe/TCP is not in this version yet; \"sim\" is the embedded SSD");
     case Address::Kind::kSocket:
-      throw OpenError("cannot open " + address.name +
-                      ": vfio-user is not in this version yet; \"sim\" is the embedded SSD");
+      return nullptr;
   }
   return nullptr;
 }
@@ -118,6 +119,8 @@ std::shared_ptr<Function> Bus::open(std::string_view name) {
       auto made = std::make_unique<EmbeddedFunction>(address.name, std::move(device));
       embedded = made.get();
       owned = std::move(made);
+    } else if (address.kind == Address::Kind::kSocket) {
+      owned = std::make_unique<VfioUserFunction>(address.name, address.path);
     } else {
       owned = vfio::open_function(address.name);
     }

@@ -3,6 +3,7 @@
 // a gap that no device can reach, so that running over an arena's end is noticed.
 #include "pcie/dma_memory.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -107,13 +108,15 @@ void DmaMemory::Impl::grow_virtual(size_t at_least) {
     return OutOfDmaMemory("no DMA memory: " + std::string(step) + " of " + std::to_string(size) +
                           " bytes failed (" + std::strerror(errno) + ")");
   };
-  const int fd = memfd_create("pynvme-dma", MFD_CLOEXEC);
+  const int fd = memfd_create("pynvme-dma", MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) throw fail("memfd_create");
   if (ftruncate(fd, static_cast<off_t>(size)) != 0) {
     const auto error = fail("ftruncate");
     close(fd);
     throw error;
   }
+  // A device model in another process gets it, too, and shall not take pages away under our hands.
+  fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL);
   void* data = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
   if (data == MAP_FAILED) {
     const auto error = fail("mmap");

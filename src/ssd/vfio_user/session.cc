@@ -222,8 +222,9 @@ VfioUserSession::Answer VfioUserSession::region_info(Payload payload) {
   };
   info.flags |= vfu::RegionInfo::kMmap | vfu::RegionInfo::kCaps;
   info.argsz = sizeof(info) + sizeof(Mappable);
-  if (room < info.argsz) return {0, bytes_of(info)};
+  // Also where there is no room for them, unlike Linux' VFIO: QEMU takes 0 for an error.
   info.cap_offset = sizeof(info);
+  if (room < info.argsz) return {0, bytes_of(info)};
   Answer result{0, bytes_of(info), {device_.doorbell_fd()}};
   const Mappable mappable{{{vfu::kCapSparseMmap, 1, 0}, 1, 0},
                           {spec::reg::kDoorbells, device_.doorbell_bytes()}};

@@ -51,8 +51,10 @@ def set_up(tree: Tree, addresses: Sequence[str], options: Options, say: Say, war
         _check_serials(tree, functions, options.force)
         named = {function.address for function in functions}
         with contextlib.ExitStack() as claims:
-            for function in functions:
-                _check_uses(tree, function, named, options.force, claims)
+            notes = {
+                function.address: _check_uses(tree, function, named, options.force, claims)
+                for function in functions
+            }
             for function in functions:
                 _check_group(tree, function, named)
             drivers = {f.address: choose_driver(tree, f, options.driver) for f in functions}
@@ -65,6 +67,8 @@ def set_up(tree: Tree, addresses: Sequence[str], options: Options, say: Say, war
                 say(reserve(tree, options.hugepages_mib))
             for function in functions:
                 _check_again(tree, function, named, options.force)
+                for note in notes[function.address]:
+                    say(f"  note: {note}")
                 _hand_over(tree, function, drivers[function.address], say, warn)
         for function in functions:
             now = pci_function(tree, function.address)
@@ -164,9 +168,11 @@ def _check_uses(
     named: set[str],
     serials: Sequence[str],
     claims: contextlib.ExitStack,
-) -> None:
+) -> list[str]:
+    """Refuses a function that is in use; returns what else is good to know of it."""
     busy = [disk for disk in disks(tree, function) if not _claim(tree, disk, claims)]
-    uses = Uses(tree, named, read_media=True).of(function)
+    system = Uses(tree, named, read_media=True)
+    uses = system.of(function)
     if busy and not any(use.kind in ("mount", "swap", "holder") for use in uses):
         names = ", ".join(busy)
         uses.append(
@@ -178,6 +184,7 @@ def _check_uses(
             )
         )
     _refuse(tree, function, uses, serials)
+    return system.notes(function)
 
 
 def _claim(tree: Tree, disk: str, claims: contextlib.ExitStack) -> bool:
@@ -241,8 +248,6 @@ def _hand_over(tree: Tree, function: PciFunction, driver: str, say: Say, warn: S
     if function.driver == driver:
         say(f"{address} is bound to {driver} already")
     else:
-        for note in Uses(tree, {address}, read_media=True).notes(function):
-            say(f"  note: {note}")
         if driver == VFIO and not behind_iommu(tree, function):
             change_setting(tree, NOIOMMU_MODE, "Y")
         hand_over(tree, function, driver)

@@ -22,6 +22,7 @@ class Mount:
     target: str
     kind: str
     source: str  # a name in /dev with links resolved, or whatever the file system calls it
+    source_number: str | None  # of that node: without udev /dev/mapper has nodes, not links
     pid: int | None
 
 
@@ -30,6 +31,11 @@ class Swap:
     """A line of /proc/swaps that is a block device."""
 
     node: str
+    number: str | None
+
+    def is_on(self, node: Node) -> bool:
+        """Whether it lies on this block device."""
+        return self.node == node.node or self.number == f"b{node.number}"
 
 
 def mounts(tree: Tree) -> list[Mount]:
@@ -48,7 +54,11 @@ def swaps(tree: Tree) -> list[Swap]:
     """Active swap on block devices; a swap file lies on a mounted file system anyway."""
     lines = (tree.read("/proc/swaps") or "").splitlines()[1:]
     names = [_unescape(line.split()[0]) for line in lines if line.strip()]
-    return [Swap(tree.real(name) or name) for name in names if name.startswith("/dev/")]
+    return [
+        Swap(tree.real(name) or name, tree.device(name))
+        for name in names
+        if name.startswith("/dev/")
+    ]
 
 
 def mounts_of_node(tree: Tree, node: Node, all_mounts: list[Mount]) -> list[Mount]:
@@ -56,7 +66,9 @@ def mounts_of_node(tree: Tree, node: Node, all_mounts: list[Mount]) -> list[Moun
     found = [
         mount
         for mount in all_mounts
-        if mount.source == node.node or (node.number and mount.number == node.number)
+        if mount.source == node.node
+        or (node.number and mount.number == node.number)
+        or mount.source_number == f"b{node.number}"
     ]
     return found or _of_several_devices(tree, node, all_mounts)
 
@@ -75,7 +87,9 @@ def _of_several_devices(tree: Tree, node: Node, all_mounts: list[Mount]) -> list
             if node.name not in members:
                 continue
             same = [m for m in all_mounts if PurePosixPath(m.source).name in members]
-            return same or [Mount("", "a place that cannot be seen from here", kind, "", None)]
+            return same or [
+                Mount("", "a place that cannot be seen from here", kind, "", None, None)
+            ]
     return []
 
 
@@ -95,8 +109,10 @@ def _mounts_of(tree: Tree, process: str, pid: int | None) -> list[Mount]:
             continue
         # "nvme0n1p2:nvme1n1p2" of bcachefs names all its devices.
         for source in _unescape(last[1]).split(":"):
-            resolved = (tree.real(source) or source) if source.startswith("/dev/") else source
-            found.append(Mount(first[2], _unescape(first[4]), last[0], resolved, pid))
+            is_node = source.startswith("/dev/")
+            resolved = (tree.real(source) or source) if is_node else source
+            number = tree.device(source) if is_node else None
+            found.append(Mount(first[2], _unescape(first[4]), last[0], resolved, number, pid))
     return found
 
 

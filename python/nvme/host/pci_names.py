@@ -4,7 +4,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import cached_property
 
 from nvme.host.pci import PciFunction
@@ -15,65 +14,64 @@ _HWDB = (
     "/usr/lib/udev/hwdb.d/20-pci-vendor-model.hwdb",
     "/lib/udev/hwdb.d/20-pci-vendor-model.hwdb",
 )
-_HWDB_KEY = re.compile(r"pci:v0000([0-9A-F]{4})(?:d0000([0-9A-F]{4}))?\*$")
 
 
 class PciNames:
-    """Looks names up; reads its list when the first one is asked for."""
+    """Looks names up; reads the list when the first one is asked for."""
 
     def __init__(self, tree: Tree) -> None:
         self._tree = tree
 
-    @cached_property
-    def _names(self) -> dict[tuple[int, int | None], str]:
-        for path in _PCI_IDS:
-            text = self._tree.read(path)
-            if text:
-                return _parse_pci_ids(text)
-        for path in _HWDB:
-            text = self._tree.read(path)
-            if text:
-                return _parse_hwdb(text)
-        return {}
-
     def vendor(self, function: PciFunction) -> str:
         """The vendor's name, or its number."""
-        return self._names.get((function.vendor, None), f"vendor {function.vendor:04x}")
+        return self._find(function.vendor, None) or f"vendor {function.vendor:04x}"
 
     def device(self, function: PciFunction) -> str:
         """The device's name, or its number."""
-        key = (function.vendor, function.device)
-        return self._names.get(key, f"device {function.vendor:04x}:{function.device:04x}")
+        name = self._find(function.vendor, function.device)
+        return name or f"device {function.vendor:04x}:{function.device:04x}"
+
+    # The lists have megabytes: they are searched, not parsed.
+
+    def _find(self, vendor: int, device: int | None) -> str | None:
+        if self._pci_ids:
+            return _find_in_pci_ids(self._pci_ids, vendor, device)
+        return _find_in_hwdb(self._hwdb, vendor, device)
+
+    @cached_property
+    def _pci_ids(self) -> str:
+        return self._first(_PCI_IDS)
+
+    @cached_property
+    def _hwdb(self) -> str:
+        return self._first(_HWDB)
+
+    def _first(self, paths: tuple[str, ...]) -> str:
+        texts = (self._tree.read(path) for path in paths)
+        found = next((text for text in texts if text), None)
+        return "" if found is None else f"\n{found}"
 
 
-def _parse_pci_ids(text: str) -> dict[tuple[int, int | None], str]:
-    names: dict[tuple[int, int | None], str] = {}
-    vendor = -1
-    for line in text.splitlines():
-        if line.startswith("C "):  # classes come last
-            break
-        if line.startswith(("#", "\t\t")) or not line:
-            continue
-        number, _, name = line.strip().partition("  ")
-        try:
-            if line.startswith("\t"):
-                names[vendor, int(number, 16)] = name
-            else:
-                vendor = int(number, 16)
-                names[vendor, None] = name
-        except ValueError:
-            continue
-    return names
+def _rest_of_line(text: str, start: str, begin: int = 0, end: int | None = None) -> str | None:
+    at = text.find(start, begin, len(text) if end is None else end)
+    return None if at < 0 else text[at + len(start) :].partition("\n")[0].strip()
 
 
-def _parse_hwdb(text: str) -> dict[tuple[int, int | None], str]:
-    names: dict[tuple[int, int | None], str] = {}
-    key: tuple[int, int | None] | None = None
-    for line in text.splitlines():
-        if line.startswith(" ") and key is not None:
-            names.setdefault(key, line.partition("=")[2])
-        elif match := _HWDB_KEY.match(line):
-            key = (int(match[1], 16), int(match[2], 16) if match[2] else None)
-        else:
-            key = None
-    return names
+def _find_in_pci_ids(text: str, vendor: int, device: int | None) -> str | None:
+    line = f"\n{vendor:04x}  "
+    if device is None:
+        return _rest_of_line(text, line)
+    begin = text.find(line)
+    if begin < 0:
+        return None
+    # The vendor's devices are indented by a tab; the next vendor is not.
+    end = begin + 1
+    while (end := text.find("\n", end)) >= 0 and text[end + 1 : end + 2] in ("\t", "#"):
+        end += 1
+    return _rest_of_line(text, f"\n\t{device:04x}  ", begin, end if end >= 0 else None)
+
+
+def _find_in_hwdb(text: str, vendor: int, device: int | None) -> str | None:
+    what = "VENDOR" if device is None else "MODEL"
+    key = f"pci:v{vendor:08X}" + ("" if device is None else f"d{device:08X}")
+    return _rest_of_line(text, f"\n{key}*\n ID_{what}_FROM_DATABASE=")

@@ -130,9 +130,10 @@ class Tree:
                     # is down would hang.
                     if "/dev/" in target or target.startswith("/sys/"):
                         command = self.read(f"/proc/{pid}/comm") or "?"
-                        yield OpenFile(pid, command, target, self._device(f"{folder}/{name}"))
+                        yield OpenFile(pid, command, target, self.device(f"{folder}/{name}"))
 
-    def _device(self, name: str) -> str | None:
+    def device(self, name: str) -> str | None:
+        """The number of the device that a node stands for ("b259:1", "c10:0")."""
         if self.root != Path("/"):  # a tree of files has no devices
             return None
         with contextlib.suppress(OSError):

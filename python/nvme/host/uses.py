@@ -11,9 +11,9 @@ from functools import cached_property
 
 from nvme.host.blocks import BLOCK, Node, block_tree, disks_of_function, exports
 from nvme.host.controllers import KernelController, controller_address, kernel_controller
-from nvme.host.mounts import Mount, mounts, mounts_of_node, swaps
+from nvme.host.mounts import Mount, Swap, mounts, mounts_of_node, swaps
 from nvme.host.pci import PciFunction
-from nvme.host.signatures import SignatureError, signatures
+from nvme.host.signatures import Signature, SignatureError, signatures
 from nvme.host.tree import OpenFile, Tree
 
 
@@ -37,6 +37,7 @@ class Uses:
         self._tree = tree
         self._named = named  # these functions are handed over together
         self._read_media = read_media
+        self._read: dict[str, list[Signature]] = {}
 
     def of(self, function: PciFunction) -> list[Use]:
         """Every use of the function and of what is made of it."""
@@ -57,7 +58,7 @@ class Uses:
         for namespace in controller.namespaces if controller and self._read_media else ():
             for node in self._own_nodes(namespace.name):
                 try:
-                    marks = signatures(self._tree, node.node)
+                    marks = self._signatures(node)
                 except SignatureError:
                     continue
                 kinds = [mark.title for mark in marks if not mark.is_member]
@@ -70,12 +71,17 @@ class Uses:
         return mounts(self._tree)
 
     @cached_property
-    def _swaps(self) -> set[str]:
-        return {swap.node for swap in swaps(self._tree)}
+    def _swaps(self) -> list[Swap]:
+        return swaps(self._tree)
 
     @cached_property
     def _open_files(self) -> list[OpenFile]:
         return list(self._tree.open_files())
+
+    def _signatures(self, node: Node) -> list[Signature]:
+        if node.name not in self._read:
+            self._read[node.name] = signatures(self._tree, node.node)
+        return self._read[node.name]
 
     def _own_nodes(self, disk: str) -> list[Node]:
         """The disk and its partitions, without what others made of them."""
@@ -144,7 +150,7 @@ class Uses:
             if is_root:
                 remedy = "it is the drive this system runs from: use another one"
             yield Use("mount", f"{title} is mounted on {mount.target}{seen}", remedy, is_root)
-        if node.node in self._swaps:
+        if any(swap.is_on(node) for swap in self._swaps):
             yield Use("swap", f"{title} is in use as swap", f"swapoff {node.node}")
         for export in exports(self._tree, node.node):
             yield Use("export", f"{title} is served as {export}", "stop serving it")
@@ -160,7 +166,7 @@ class Uses:
         if not self._read_media or not self._tree.number(f"{BLOCK}/{node.name}/size"):
             return  # a namespace without capacity has nothing to read: of a format Linux lacks
         try:
-            marks = signatures(self._tree, node.node)
+            marks = self._signatures(node)
         except SignatureError as error:
             yield Use(
                 "unreadable",
@@ -203,9 +209,11 @@ class Uses:
                 yield _handle(name, file)
 
     def _of_network(self, function: PciFunction) -> Iterator[Use]:
-        for name in self._tree.names(f"{function.path}/net"):
-            flags = self._tree.number(f"{function.path}/net/{name}/flags") or 0
-            if flags & 1:  # IFF_UP
+        home = self._tree.real(function.path)
+        for name in self._tree.names("/sys/class/net"):
+            at = self._tree.real(f"/sys/class/net/{name}") or ""
+            flags = self._tree.number(f"/sys/class/net/{name}/flags") or 0
+            if home is not None and at.startswith(home + "/") and flags & 1:  # IFF_UP
                 yield Use("network", f"network interface {name} is up", f"ip link set {name} down")
 
 

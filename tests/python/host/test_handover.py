@@ -313,7 +313,9 @@ def test_not_nvme(machine, set_up):
 
 def test_a_network_interface_that_is_up(machine, set_up):
     machine.function(A, class_code=0x020000, driver="e1000e")
-    machine.file(f"/sys/bus/pci/devices/{A}/net/eth0/flags", "0x1003")
+    home = f"/sys/devices/pci0000:00/{A}/virtio0/net/eth0"
+    machine.file(f"{home}/flags", "0x1003")
+    machine.link("/sys/class/net/eth0", home)
     unchanged(
         machine, lambda: set_up(A, not_nvme=True), "eth0 is up", "ip link set eth0 down",
         error=InUseError,

@@ -3,13 +3,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 from nvme import _core
 from nvme.arguments import seconds
 from nvme.controller import Controller
 from nvme.errors import ArgumentError
+from nvme.host import power, reappearance
+from nvme.host.refusals import HostError
+from nvme.host.tree import Tree
+
+
+@contextlib.contextmanager
+def _as_runtime_error() -> Iterator[None]:
+    try:
+        yield
+    except (HostError, OSError) as error:
+        raise RuntimeError(str(error)) from error
 
 
 class Subsystem:
@@ -18,10 +30,13 @@ class Subsystem:
     Args:
         nvme: a Controller of it
         poweron_cb, poweroff_cb: called with no arguments to switch the power (of a power module,
-            for example); without them an embedded SSD loses power for real: what its volatile write
-            cache held is gone
+            for example). Without them an embedded SSD loses power for real: what its volatile write
+            cache held is gone. For a drive on PCI Express the whole machine goes to sleep (S3,
+            suspend to RAM), which takes the power from every drive, and its clock wakes it up; that
+            needs root, and where the machine cannot do it RuntimeError says why.
 
-    Controller.reset() is required after poweron(), power_cycle() and reset().
+    Controller.reset() is required after poweron(), power_cycle() and reset(). A drive that leaves
+    PCI without power is looked for and taken over again by poweron(), as root.
 
     >>> import nvme as d
     >>> nvme0 = d.Controller("sim")
@@ -46,9 +61,13 @@ class Subsystem:
         self._nvme = nvme
         self._poweron_cb = poweron_cb
         self._poweroff_cb = poweroff_cb
+        self._sleep_s: float = 0
+        self._slot: reappearance.Slot | None = None  # while others have its power off
 
     def poweroff(self) -> None:
         """Take the power away, suddenly unless shutdown_notify() came before.
+
+        A machine that has to sleep for it has come back, and so has the power, when this returns.
 
         >>> import nvme as d
         >>> nvme0 = d.Controller("sim")
@@ -58,11 +77,14 @@ class Subsystem:
         >>> nvme0.reset()
         >>> nvme0.close()
         """
-        if self._poweroff_cb is None:
+        if self._poweroff_cb is not None:
+            self._slot = self._real_slot()
+            self._poweroff_cb()
+            _core.controller_power_lost(self._nvme)
+        elif self._real_slot() is not None:
+            self._sleep()
+        else:
             _core.controller_power_off(self._nvme)
-            return
-        self._poweroff_cb()
-        _core.controller_power_lost(self._nvme)
 
     def poweron(self) -> None:
         """Give the power back. Controller.reset() comes next.
@@ -75,16 +97,31 @@ class Subsystem:
         >>> nvme0.reset()
         >>> nvme0.close()
         """
-        if self._poweron_cb is None:
-            _core.controller_power_on(self._nvme)
-            return
-        self._poweron_cb()
+        if self._poweron_cb is not None:
+            self._poweron_cb()
+            if self._slot is None:
+                return
+            with _as_runtime_error():
+                reappearance.wait_until_back(Tree(), self._slot)
+            self._slot = None
+        _core.controller_power_on(self._nvme)
+
+    def _real_slot(self) -> reappearance.Slot | None:
+        """Of a drive on PCI Express, which is handed over; None for a simulated one."""
+        if _core.controller_has_slot_power(self._nvme):
+            return None
+        return reappearance.slot_of(Tree(), self._nvme.addr)
+
+    def _sleep(self) -> None:
+        with _as_runtime_error():
+            power.sleep_in_s3(Tree(), self._sleep_s)
+        _core.controller_power_lost(self._nvme)
 
     def power_cycle(self, sec: float = 10) -> None:
         """Power off, `sec` seconds later on again. Controller.reset() comes next.
 
         Args:
-            sec: seconds without power, 0 or more
+            sec: seconds without power, 0 or more; at least 5 where the machine has to sleep
 
         >>> import nvme as d
         >>> nvme0 = d.Controller("sim")
@@ -93,7 +130,12 @@ class Subsystem:
         >>> nvme0.close()
         """
         delay = seconds("sec", sec)
-        self.poweroff()
+        if self._poweroff_cb is None and self._real_slot() is not None:
+            self._sleep_s, delay = delay, 0
+        try:
+            self.poweroff()
+        finally:
+            self._sleep_s = 0
         time.sleep(delay)
         self.poweron()
 

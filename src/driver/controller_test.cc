@@ -323,6 +323,20 @@ TEST_F(ControllerTest, ShutdownThatNeverCompletesIsBounded) {
   EXPECT_EQ(fake->writes.back(), (Write{spec::reg::kCc, 0x0046'8001}));
 }
 
+TEST_F(ControllerTest, ConfigurationIsRestoredWhenOthersSwitchedThePower) {
+  fake->config_write(spec::pci::kBar0, 0xFEB0'0000, 4);
+  controller->initialise();
+  fake->vanished = true;
+  EXPECT_THROW(controller->read32(spec::reg::kCc), DeviceGone);
+  fake->vanished = false;
+  fake->config_write(spec::pci::kBar0, 0, 4);
+  fake->config_write(spec::pci::kCommand, 0, 2);
+  controller->power_on();
+  EXPECT_EQ(fake->config_read(spec::pci::kBar0, 4), 0xFEB0'0000U);
+  EXPECT_TRUE(fake->bus_master);
+  controller->initialise();
+}
+
 TEST_F(ControllerTest, ResetsLeaveADisabledControllerThatComesUpAgain) {
   fake->cap = fake->cap.with_nssrs(true);
   controller.reset();

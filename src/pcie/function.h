@@ -64,7 +64,10 @@ class Function {
   virtual void function_level_reset() = 0;
   virtual void hot_reset() = 0;
 
-  // Slot power, where the slot has it; throws std::runtime_error where it has not.
+  // Slot power. power_off() throws std::runtime_error where the slot has none (has_slot_power());
+  // power_on() also takes back a device that left when others switched its power and is there
+  // again.
+  virtual bool has_slot_power() const { return false; }
   virtual void power_off() = 0;
   virtual void power_on() = 0;
 

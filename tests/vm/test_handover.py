@@ -1,6 +1,6 @@
 """./pynvme info, setup and reset on a machine whose drives are in use, and on one without an IOMMU.
 
-What is tested runs in the guest: tests/vm/inside/test_handover.py.
+What is tested runs in the guest: tests/vm/inside/test_handover.py and test_leaving.py.
 """
 
 import json
@@ -22,6 +22,17 @@ def test_drives_in_use(guest, drive):
     guest.pytest(INSIDE, env={"PYNVME_DRIVES": addresses}).assert_passed()
 
 
+def test_a_drive_that_leaves_pci(guest, drive):
+    address = drive(64 << 20, serial="LEAVES").address
+    guest.nvme_name(address)
+    result = guest.run([*PYNVME, "setup", address], check=False)
+    assert result.returncode == 0, result.output
+    inside = "tests/vm/inside/test_leaving.py"
+    guest.pytest(inside, "--dut", address).assert_passed()
+    guest.run([*PYNVME, "reset", address])
+    assert guest.nvme_name(address)
+
+
 @pytest.fixture(scope="module")
 def no_iommu():
     """No IOMMU; a drive on its own, and a subsystem of two controllers that share a namespace."""
@@ -30,7 +41,7 @@ def no_iommu():
         nvme("single", 64 << 20, serial="SINGLE", addr="05.0"),
         subsystem,
         nvme("left", None, [{"size": 64 << 20}], serial="PAIR", subsys="pair", addr="06.0"),
-        nvme("right", serial="PAIR", subsys="pair", addr="07.0"),
+        nvme("right", None, serial="PAIR", subsys="pair", addr="07.0"),
     ]
     hardware = Hardware(memory_mb=1536, iommu=None)
     with Guest(drives, load=["nvme", "vfio-pci"], hardware=hardware) as other:

@@ -50,7 +50,7 @@ def set_up(tree: Tree, addresses: Sequence[str], options: Options, say: Say, war
         functions = [_named(tree, address, options) for address in dict.fromkeys(addresses)]
         _check_serials(tree, functions, options.force)
         named = {function.address for function in functions}
-        with contextlib.ExitStack() as claims:
+        with Claims(tree) as claims:
             notes = {
                 function.address: _check_uses(tree, function, named, options.force, claims)
                 for function in functions
@@ -102,6 +102,32 @@ def reset(tree: Tree, addresses: Sequence[str], say: Say) -> None:
             say("hugepages and VFIO's mode are as they were")
         if failures:
             raise FailedError("\n".join(failures))
+
+
+class Claims:
+    """Disks that are kept open exclusively until the end of the `with`."""
+
+    def __init__(self, tree: Tree) -> None:
+        self._tree = tree
+        self._open: dict[str, int] = {}
+
+    def __enter__(self) -> Claims:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for descriptor in self._open.values():
+            os.close(descriptor)
+
+    def add(self, disk: str) -> bool:
+        """Whether it is ours now; once is enough for a disk that two functions share."""
+        try:
+            if disk not in self._open:
+                self._open[disk] = self._tree.claim(f"/dev/{disk}")
+            return True
+        except FileNotFoundError:
+            return True  # no node, so nobody can mount it by that
+        except OSError:
+            return False
 
 
 def _need_root(tree: Tree, command: str) -> None:
@@ -167,10 +193,10 @@ def _check_uses(
     function: PciFunction,
     named: set[str],
     serials: Sequence[str],
-    claims: contextlib.ExitStack,
+    claims: Claims,
 ) -> list[str]:
     """Refuses a function that is in use; returns what else is good to know of it."""
-    busy = [disk for disk in disks(tree, function) if not _claim(tree, disk, claims)]
+    busy = [disk for disk in disks(tree, function) if not claims.add(disk)]
     system = Uses(tree, named, read_media=True)
     uses = system.of(function)
     if busy and not any(use.kind in ("mount", "swap", "holder") for use in uses):
@@ -185,16 +211,6 @@ def _check_uses(
         )
     _refuse(tree, function, uses, serials)
     return system.notes(function)
-
-
-def _claim(tree: Tree, disk: str, claims: contextlib.ExitStack) -> bool:
-    try:
-        claims.callback(os.close, tree.claim(f"/dev/{disk}"))
-        return True
-    except FileNotFoundError:
-        return True  # no node, so nobody can mount it by that
-    except OSError:
-        return False
 
 
 def _check_again(
@@ -256,7 +272,8 @@ def _hand_over(tree: Tree, function: PciFunction, driver: str, say: Say, warn: S
         warn(
             f"WARNING, UNSAFE: no IOMMU stands between {address} and this machine. A wrong address "
             "in a test, or a fault of the drive, can overwrite ANY memory of this machine: expect "
-            "crashes and damaged files, and keep nothing here that matters."
+            "crashes and damaged files, and keep nothing here that matters. Tests run only with "
+            "PYNVME_ALLOW_NO_IOMMU=1 in the environment."
         )
     elif nodes := vfio_nodes(tree, function):
         say(f"  IOMMU group {function.group}: {', '.join(nodes)}")

@@ -8,6 +8,7 @@ import contextlib
 import os
 import stat
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +108,10 @@ class Tree:
         """Open a block device exclusively: while it is open nothing can be mounted from it, and it
         cannot be opened so while the kernel uses it. Raises OSError (EBUSY)."""
         return os.open(self.path(name), os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def suspended_s(self) -> float:
+        """How long the machine has slept since it was started."""
+        return time.clock_gettime(time.CLOCK_BOOTTIME) - time.clock_gettime(time.CLOCK_MONOTONIC)
 
     def is_root(self) -> bool:
         """Whether this process may bind drivers and see what others have open."""

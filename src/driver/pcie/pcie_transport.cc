@@ -126,7 +126,11 @@ void PcieTransport::recover(const std::function<void(const char* reason)>& lost)
 }
 
 void PcieTransport::reset(ResetKind kind, const std::function<void()>& idle) {
-  if (present(*function_)) saved_config_ = pcie::ConfigSpace(*function_).save();
+  // With memory space off, as after a loss of power, there is nothing that is worth saving.
+  if (present(*function_) &&
+      (function_->config_read(spec::pci::kCommand, 2) & spec::pci::kCommandMemorySpace) != 0) {
+    saved_config_ = pcie::ConfigSpace(*function_).save();
+  }
   switch (kind) {
     case ResetKind::kSubsystem:
       function_->bar_write(0, reg::kNssr, spec::kNssrReset, 4);

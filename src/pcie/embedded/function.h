@@ -41,6 +41,7 @@ class EmbeddedFunction final : public Function, private ssd::HostPort {
   bool interrupt_pending(unsigned vector) override;
   void function_level_reset() override;
   void hot_reset() override;
+  bool has_slot_power() const override { return true; }
   void power_off() override;
   void power_on() override;
 

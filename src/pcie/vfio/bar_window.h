@@ -31,10 +31,12 @@ class BarWindow {
 
   void hide();
   void show();  // throws std::runtime_error
+  // The device is back under another file. Only while hidden; show() comes next.
+  void set_file(int fd) { fd_ = fd; }
   bool hidden() const { return hidden_.load(std::memory_order_acquire); }
 
  private:
-  const int fd_;
+  int fd_;
   const uint64_t fd_offset_;
   const uint64_t size_;
   const std::vector<Area> areas_;

@@ -65,5 +65,19 @@ TEST_F(BarWindowTest, HiddenItReadsAllOnesAndWritesReachNobody) {
   EXPECT_EQ(get(0x1000), 9U);
 }
 
+TEST_F(BarWindowTest, AnotherFileTakesThePlaceOfTheFirst) {
+  BarWindow bar(file_.get(), 0, 0x2000, {{0, 0x2000}});
+  auto* const doorbell = reinterpret_cast<volatile uint32_t*>(bar.at(0x1000));
+  bar.hide();
+  file_ = File(memfd_create("bar again", MFD_CLOEXEC));
+  ASSERT_EQ(ftruncate(file_.get(), 0x10000), 0);
+  put(0x10, 6);
+  bar.set_file(file_.get());
+  bar.show();
+  EXPECT_EQ(bar.read(0x10, 4), 6U);
+  *doorbell = 10;  // the pointer from before
+  EXPECT_EQ(get(0x1000), 10U);
+}
+
 }  // namespace
 }  // namespace pynvme::pcie::vfio

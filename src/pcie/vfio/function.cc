@@ -53,18 +53,16 @@ VfioFunction::VfioFunction(SysfsFunction sysfs)
   if (!request_ || !error_ || !stop_) {
     throw OpenError(name() + ": no eventfd: " + std::strerror(errno));
   }
-  // A kernel that has not one of these just does not tell.
-  set_irqs(VFIO_PCI_REQ_IRQ_INDEX, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 1,
-           {request_.get()});
-  set_irqs(VFIO_PCI_ERR_IRQ_INDEX, VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER, 1,
-           {error_.get()});
+  register_events();
   space_->add_function(name());
   watcher_ = std::thread([this] { watch(); });
 }
 
 VfioFunction::~VfioFunction() {
   const uint64_t one = 1;
-  if (write(stop_.get(), &one, sizeof(one)) == sizeof(one)) watcher_.join();
+  if (write(stop_.get(), &one, sizeof(one)) == sizeof(one) && watcher_.joinable()) {
+    watcher_.join();
+  }
   const std::lock_guard guard(mutex_);
   for (auto& window : windows_) window.reset();
   if (space_ != nullptr) space_->remove_function(name());

@@ -58,6 +58,8 @@ class VfioFunction final : public Function {
 
   std::vector<uint8_t> region_info(unsigned index) const;
   void map_bars();
+  void register_events();
+  void reopen();
   unsigned irq_count(unsigned index) const;
   int set_irqs(unsigned index, uint32_t flags, unsigned count, const std::vector<int>& fds);
   void watch();
@@ -70,7 +72,7 @@ class VfioFunction final : public Function {
   void write_link_register(uint16_t offset, uint32_t value, unsigned size) const;
   void check_nobody_else_is_reset(const std::vector<uint8_t>& info) const;
 
-  const SysfsFunction sysfs_;
+  SysfsFunction sysfs_;
   bool physical_ = false;
   uint32_t config_size_ = 0;
   Region config_{};

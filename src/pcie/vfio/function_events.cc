@@ -229,7 +229,12 @@ void VfioFunction::power_off() {
                            "callbacks that switch it (poweron_cb, poweroff_cb)");
 }
 
-void VfioFunction::power_on() { power_off(); }
+// A kernel that has not one of these just does not tell.
+void VfioFunction::register_events() {
+  constexpr uint32_t kTrigger = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+  set_irqs(VFIO_PCI_REQ_IRQ_INDEX, kTrigger, 1, {request_.get()});
+  set_irqs(VFIO_PCI_ERR_IRQ_INDEX, kTrigger, 1, {error_.get()});
+}
 
 void VfioFunction::watch() {
   std::array<pollfd, 3> files{

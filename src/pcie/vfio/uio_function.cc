@@ -234,6 +234,9 @@ void UioFunction::power_off() {
                            "callbacks that switch it (poweron_cb, poweroff_cb)");
 }
 
-void UioFunction::power_on() { power_off(); }
+void UioFunction::power_on() {
+  if (!removed()) return;
+  throw std::runtime_error(name() + " left PCI: close it and open it again, when it is back");
+}
 
 }  // namespace pynvme::pcie::vfio

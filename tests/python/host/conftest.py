@@ -223,7 +223,7 @@ class FakeMachine(Tree):
         return Outcome(0, "", "")
 
     def claim(self, name):
-        if name in self.exclusive:
+        if name in self.exclusive or name in self.held_claims():  # ours too: once only
             raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
         descriptor = super().claim(name)
         self.claims[descriptor] = name

@@ -91,7 +91,11 @@ void ConfigSpace::set_up() {
     if ((low & pci::kBarIoSpace) != 0) continue;
     const bool wide = (low & pci::kBarTypeMask) == pci::kBarType64;
     const uint64_t size = function_.bar_size(bar);
-    if (size != 0 && (low & pci::kBarAddressMask) == 0) {
+    const uint32_t high = wide ? function_.config_read(static_cast<uint16_t>(offset + 4), 4) : 0;
+    const bool placed = (low & pci::kBarAddressMask) != 0 || high != 0;
+    // Behind an IOMMU and in a simulation the register is only what the user reads; elsewhere it
+    // decodes addresses of this machine, and the kernel alone knows which are free.
+    if (size != 0 && !placed && !function_.physical_addresses()) {
       // A BAR lies at a multiple of its size, which is a power of two (PCI 3.0 §6.2.5.1).
       next = (next + size - 1) / size * size;
       function_.config_write(offset, static_cast<uint32_t>(next), 4);

@@ -50,6 +50,25 @@ TEST(ConfigSpaceTest, PointersIntoTheHeaderAndBeyondEndTheList) {
   EXPECT_EQ(s.space.capabilities().size(), 3U);
 }
 
+TEST(ConfigSpaceTest, AWideBarWhoseLowerHalfIsZeroHasAnAddress) {
+  Space s;
+  s.function.bar_sizes = {0x4000};
+  s.function.put(pci::kBar0, pci::kBarType64, 4);
+  s.function.put(pci::kBar1, 0x38, 4);
+  s.space.set_up();
+  EXPECT_EQ(s.function.config_read(pci::kBar0, 4), pci::kBarType64);
+  EXPECT_EQ(s.function.config_read(pci::kBar1, 4), 0x38U);
+}
+
+TEST(ConfigSpaceTest, OnTheMachinesOwnBusNoBarIsPlaced) {
+  Space s;
+  s.function.bar_sizes = {0x4000};
+  s.function.physical = true;
+  s.function.put(pci::kBar0, pci::kBarType64, 4);
+  s.space.set_up();
+  EXPECT_EQ(s.function.written, std::vector<uint16_t>{pci::kCommand});
+}
+
 TEST(ConfigSpaceTest, WithoutListThereIsNone) {
   Space s;
   s.function.put(pci::kStatus, 0, 2);

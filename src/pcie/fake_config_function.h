@@ -16,6 +16,7 @@ class FakeConfigFunction : public Function {
   std::array<uint8_t, 4096> config{};
   std::array<uint64_t, 6> bar_sizes{};
   bool gone = false;
+  bool physical = false;
   std::vector<uint16_t> written;
 
   void put(uint16_t offset, uint32_t value, unsigned size) {
@@ -40,6 +41,7 @@ class FakeConfigFunction : public Function {
   Doorbells doorbells(uint32_t) override { return {}; }
   void dma_map(uint64_t, void*, uint64_t, int, uint64_t) override {}
   void dma_unmap(uint64_t, uint64_t) override {}
+  bool physical_addresses() const override { return physical; }
   unsigned interrupt_vectors(InterruptKind) const override { return 0; }
   void enable_interrupts(InterruptKind, unsigned) override {}
   void disable_interrupts() override {}

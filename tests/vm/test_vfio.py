@@ -111,7 +111,7 @@ print("under load", flush=True)
 """
 
 
-def test_hot_unplug_under_load(guest, dut):
+def test_hot_unplug_under_load_and_another_in_its_place(guest, dut):
     code = (
         f"{PRELUDE}ADDRESS = '{dut.address}'\n{LOAD}"
         + """
@@ -133,21 +133,36 @@ try:
     d.Controller(ADDRESS)
 except d.NvmeEnumerateError as error:
     print("again:", error, flush=True)
-nvme0.close()
 print("all ended", flush=True)
+while not os.path.exists(GO):
+    time.sleep(0.05)
+another = d.Controller(ADDRESS)  # the old one is not closed yet
+check = d.Buffer(4096)
+d.Namespace(another).read(d.Qpair(another, 8), check, 0, 8).waitdone()
+print("new:", another.id_data(23, 4, str).strip(), flush=True)
+nvme0.close()
 """
     )
+    go = guest.share / "go"
+    code = code.replace("GO", repr(str(go))).replace("import sys", "import os, sys")
     file = guest.share / "unplug.py"
     file.write_text(code)
     process = guest.start_command(f"python -u {file}")
     process.wait_output("under load", 60)
     guest.unplug(dut, timeout_s=30)
-    output = process.wait(60).output
-    assert "all ended" in output, output
+    output = process.wait_output("all ended", 60)
     assert re.search(r"identify: .*is gone: its registers read all ones", output), output
     assert re.search(r"worker: -[37]", output), output
     assert "register: " in output
     assert f"again: there is no device at {dut.address}" in output
+
+    back = nvme("back", 64 << 20, bus="port1", serial="NEWONE")  # in the same place
+    assert guest.plug(back) == dut.address
+    guest.bind(dut.address, "vfio-pci")
+    go.touch()
+    output = process.wait(60).output
+    guest.unplug(back)
+    assert "new: NEWONE" in output
 
 
 def test_unbinding_a_device_in_use_gives_it_back(guest, dut):

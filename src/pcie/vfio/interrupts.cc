@@ -2,6 +2,7 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,6 +20,11 @@ EventfdVectors::~EventfdVectors() {
 }
 
 std::vector<int> EventfdVectors::prepare(unsigned count) {
+  // Descriptors of the process are for its files, too.
+  rlimit limit{};
+  if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY) {
+    count = static_cast<unsigned>(std::min<rlim_t>(count, std::max<rlim_t>(limit.rlim_cur / 2, 1)));
+  }
   std::vector<int> fds;
   for (unsigned i = 0; i < std::min(count, kMax); ++i) {
     auto& vector = vectors_[i];

@@ -18,8 +18,9 @@ class EventfdVectors {
   EventfdVectors(const EventfdVectors&) = delete;
   EventfdVectors& operator=(const EventfdVectors&) = delete;
 
-  // Eventfds for the vectors 0 to count - 1, all unmasked, nothing counted. Fewer when the process
-  // has no file descriptors left for them; never none, that throws std::runtime_error.
+  // Eventfds for the vectors 0 to count - 1, all unmasked, nothing counted. Fewer when they
+  // would take more than half of the process's file descriptors; never none, that throws
+  // std::runtime_error.
   std::vector<int> prepare(unsigned count);
 
   // Any thread; only the first `count` vectors of prepare() ever have anything.

@@ -91,8 +91,8 @@ class VfioFunction final : public Function {
 
   std::array<unsigned, 3> vectors_max_{};  // of the pin, MSI, MSI-X
   EventfdVectors vectors_;
-  InterruptKind kind_ = InterruptKind::kNone;
-  unsigned granted_ = 0;
+  std::atomic<InterruptKind> kind_{InterruptKind::kNone};
+  std::atomic<unsigned> granted_{0};
   std::atomic<bool> pin_masked_{false};  // by the kernel, since it told of the pin
 
   File request_;  // eventfds: the kernel wants the device back,

@@ -155,6 +155,17 @@ def test_d3hot_and_back(nvme0, nvme0n1, pcie):
         check_io(nvme0, nvme0n1)
 
 
+def test_queues_go_on_after_d3hot_without_a_soft_reset(nvme0n1, qpair, pcie):
+    if not pcie[pcie.cap_offset(1) + 4] & 8:  # No_Soft_Reset
+        pytest.skip("it is reset on its way back to D0")
+    written, read = d.Buffer(4096, pvalue=100, ptype=RANDOM), d.Buffer(4096)
+    nvme0n1.write(qpair, written, 0, 8).waitdone()
+    pcie.power_state = 3
+    pcie.power_state = 0
+    nvme0n1.read(qpair, read, 0, 8).waitdone()
+    assert read[:] == written[:]
+
+
 def test_memory_space_off_is_an_error_and_no_crash(nvme0, nvme0n1, pcie):
     command = pcie[4]
     pcie[4] = command & ~2

@@ -296,7 +296,7 @@ def test_without_an_iommu_over_uio(tmp_path):
             "--dut",
             address,
             "-k",
-            "identify or every_length or workers or (resets and not hot) or d3hot or memory",
+            "identify or every_length or workers or flr or d3hot_and or memory_space",
             env=allowed,
         )
         result.assert_passed()

@@ -37,7 +37,7 @@ from itertools import islice
 from typing import ClassVar, TypeAlias
 from weakref import WeakKeyDictionary
 
-from nvme import Buffer, Controller
+from nvme import Buffer, Controller, _core
 from nvme.errors import ArgumentError
 
 __all__ = ["CQE", "IOCQ", "IOSQ", "PRP", "SQE", "PRPList"]
@@ -509,6 +509,11 @@ class _Queue:
         cdw11: int,
         cdw12: int,
     ) -> None:
+        if _core.controller_on_fabric(nvme):
+            raise ArgumentError(
+                f"{nvme.addr} is reached over a fabric: its queues are connections, not memory "
+                "that psd could make (use Qpair)"
+            )
         if not 1 <= qsize <= 65536:
             raise ArgumentError(f"qsize = {qsize} is not in 1..65536 (entries, not 0-based)")
         self.nvme = nvme

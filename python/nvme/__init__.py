@@ -25,6 +25,7 @@ Classes:
     Subsystem    power, shutdown and reset of the whole NVM subsystem
     Ssd          an embedded SSD made to measure
     Fault        something that it is to do wrong, planted by Ssd.fault()
+    Tcp          an NVMe/TCP target by address and port
 
 Functions:
     srand        seed every random choice
@@ -51,7 +52,7 @@ What is raised:
                      CSTS.SHST did not report the end of a shutdown
 
 A device is named by an address: "sim" or "sim:capacity=1GiB,lba=4096" is an embedded SSD, "01:00.0"
-a PCIe function. Only devices that were named are ever touched.
+a PCIe function, "127.0.0.1:4420" an NVMe/TCP target. Only devices that were named are ever touched.
 
 Under pytest, fixtures open the device: a test asks for `pcie`, `nvme0`, `nvme0n1`, `qpair`,
 `subsystem`, `buf`, `verify` or `aer` by argument; `--dut` names the device. The module `psd` makes
@@ -90,6 +91,7 @@ if TYPE_CHECKING:
     from nvme.seeding import srand
     from nvme.ssd import Ssd
     from nvme.subsystem import Subsystem
+    from nvme.tcp import Tcp
 
 __all__ = [
     "ArgumentError",
@@ -110,6 +112,7 @@ __all__ = [
     "QpairDeletionError",
     "Ssd",
     "Subsystem",
+    "Tcp",
     "cmdlog_export",
     "cmdlog_merged",
     "device_trace",
@@ -128,6 +131,7 @@ _HOME = {
     "Qpair": "qpair",
     "Ssd": "ssd",
     "Subsystem": "subsystem",
+    "Tcp": "tcp",
     "cmdlog_export": "cmdlog",
     "cmdlog_merged": "cmdlog",
     "device_trace": "cmdlog",

@@ -103,6 +103,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     serve.add_arguments(serve_parser)
     serve_parser.set_defaults(run=serve.run)
 
+    from nvme import discover
+
+    discover_parser = commands.add_parser(
+        "discover", help="list the subsystems that an NVMe/TCP target tells of"
+    )
+    discover.add_arguments(discover_parser)
+    discover_parser.set_defaults(run=discover.run)
+
     arguments = sys.argv[1:] if argv is None else list(argv)
     if arguments[:1] == ["test"] and arguments[1:] not in (["-h"], ["--help"]):
         return _pytest(["--pynvme-launcher", *arguments[1:]])  # options and all: they are pytest's

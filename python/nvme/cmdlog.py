@@ -24,6 +24,7 @@ One JSON object a command:
     status_text     what that says
     dnr             Do Not Retry
     cdw0 sqhd       of the completion
+    pdus            NVMe/TCP only: what was sent and received for the command, a text a PDU
     cpl             the 4 dwords of the completion queue entry
 
 Times are those of one clock for all queues and simulated devices of the process.
@@ -98,9 +99,13 @@ def _wall_clock(times_us: Iterable[float | None]) -> Iterator[str]:
 
 
 def lines(records: list[Record]) -> list[str]:
-    """A line for each command: time of day, command, completion, latency."""
+    """A line for each command: time of day, command, completion, latency; its PDUs below it."""
     stamps = _wall_clock(record["sent_us"] for record in records)
-    return [f"{stamp} {record['text']}" for stamp, record in zip(stamps, records, strict=True)]
+    found = []
+    for stamp, record in zip(stamps, records, strict=True):
+        found.append(f"{stamp} {record['text']}")
+        found += [f"    {pdu}" for pdu in record.get("pdus", ())]
+    return found
 
 
 def show(title: str, records: list[Record]) -> str:
@@ -157,7 +162,8 @@ def exported(record: Record) -> Record:
     sent, completed = record["sent_us"], record["completed_us"]
     known = sent is not None and completed is not None
     latency = round(completed - sent, 3) if known else None
-    return {key: record.get(key) for key in _KEYS} | {"latency_us": latency}
+    pdus = {"pdus": record["pdus"]} if "pdus" in record else {}
+    return {key: record.get(key) for key in _KEYS} | {"latency_us": latency} | pdus
 
 
 def cmdlog_export(

@@ -16,5 +16,6 @@ void bind_ssd(nanobind::module_& m);
 void bind_serve(nanobind::module_& m);
 void bind_cmdlog(nanobind::module_& m);
 void bind_device_trace(nanobind::module_& m);
+void bind_tcp(nanobind::module_& m);
 
 }  // namespace pynvme::bindings

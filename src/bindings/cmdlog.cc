@@ -6,6 +6,7 @@
 #include <bit>
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@
 #include "bindings/qpair.h"
 #include "driver/cmdlog_fields.h"
 #include "driver/cmdlog_text.h"
+#include "driver/pdu_log.h"
 #include "spec/opcode.h"
 #include "spec/status.h"
 
@@ -87,8 +89,36 @@ void add_completion(nb::dict& out, const spec::Cqe& cqe) {
 
 namespace {
 
-nb::list records_of(const std::vector<driver::LoggedCommand>& commands) {
+using Pdus = std::map<uint16_t, std::vector<driver::LoggedPdu>>;
+
+// On a fabric: what travelled for each queue.
+const std::vector<driver::LoggedPdu>& pdus_of(driver::Controller& driver, uint16_t sqid,
+                                              Pdus& known) {
+  const auto [found, is_new] = known.try_emplace(sqid);
+  if (is_new) {
+    if (const auto log = driver.transport().pdu_log(sqid)) found->second = log->all();
+  }
+  return found->second;
+}
+
+nb::list pdus_of_command(const driver::LoggedCommand& command,
+                         const std::vector<driver::LoggedPdu>& pdus) {
+  nb::list lines;
+  const uint64_t end_ns = command.complete_ns == 0 ? UINT64_MAX : command.complete_ns;
+  for (const driver::LoggedPdu& pdu : pdus) {
+    if (pdu.cid != command.sqe.cid || pdu.time_ns < command.submit_ns || pdu.time_ns > end_ns) {
+      continue;
+    }
+    lines.append(driver::pdu_text(pdu));
+  }
+  return lines;
+}
+
+nb::list records_of(driver::Controller& driver,
+                    const std::vector<driver::LoggedCommand>& commands) {
   nb::list records;
+  const bool fabric = driver.transport().function() == nullptr;
+  Pdus pdus;
   for (const auto& command : commands) {
     nb::dict out = command_of(command.sqe, command.sqid);
     out["sent_us"] = microseconds(command.submit_ns);
@@ -96,6 +126,9 @@ nb::list records_of(const std::vector<driver::LoggedCommand>& commands) {
     out["state"] = state_of(command);
     if (command.state == driver::CommandState::kCompleted) add_completion(out, command.cqe);
     out["text"] = driver::logged_text(command);
+    if (fabric && command.submit_ns != 0) {
+      out["pdus"] = pdus_of_command(command, pdus_of(driver, command.sqid, pdus));
+    }
     records.append(out);
   }
   return records;
@@ -132,18 +165,20 @@ nb::list events_of(const std::vector<driver::LoggedCommand>& commands) {
 
 void bind_cmdlog(nb::module_& m) {
   m.def("qpair_cmdlog", [](const Qpair& self, const IntArg& count) {
-    return records_of(self.queue().pair().cmdlog()->latest(count.u32("count")));
+    return records_of(self.open().driver(),
+                      self.queue().pair().cmdlog()->latest(count.u32("count")));
   });
   m.def("controller_cmdlog", [](const Controller& self, const IntArg& count) {
-    return records_of(self.driver().admin().pair().cmdlog()->latest(count.u32("count")));
+    return records_of(self.driver(),
+                      self.driver().admin().pair().cmdlog()->latest(count.u32("count")));
   });
   m.def(
       "cmdlog_merged",
       [](const Controller& self, const IntArg& count, const IntArg& of_each) {
         const auto logs = self.driver().cmdlogs();
         const uint32_t each = of_each.u32("of_each");
-        if (each == 0) return records_of(driver::merged(logs, count.u32("count")));
-        return records_of(driver::latest_of_each(logs, each));
+        if (each == 0) return records_of(self.driver(), driver::merged(logs, count.u32("count")));
+        return records_of(self.driver(), driver::latest_of_each(logs, each));
       },
       "nvme"_a, "count"_a = 0, "of_each"_a = 0,
       "The commands of all queues of a controller by time: the newest `count`, or those that each "

@@ -31,7 +31,7 @@ namespace {
 constexpr uint64_t kUnlimitedTransferBytes = 65536ULL * 512;
 
 uint32_t register_offset(const Controller& self, const IntArg& offset) {
-  const uint64_t size = self.driver().function().bar_size(0);
+  const uint64_t size = self.driver().transport().register_bytes();
   const uint64_t at = offset.u64("offset");
   if (at + 4 > size) {
     throw nb::index_error(("register offset " + std::to_string(at) + " is outside of BAR0, " +
@@ -41,6 +41,16 @@ uint32_t register_offset(const Controller& self, const IntArg& offset) {
   if (at % 4 != 0)
     throw_argument_error("register offset " + std::to_string(at) + " is not a multiple of 4");
   return static_cast<uint32_t>(at);
+}
+
+// Over PCIe a register is a matter of nanoseconds; on a fabric others run while the target answers.
+template <class Access>
+auto access(Controller& self, Access on) {
+  const auto driver = self.open().shared_driver();
+  if (driver->transport().function() != nullptr) [[likely]]
+    return on(*driver);
+  const PythonWait wait;
+  return on(*driver);
 }
 
 // A sequence of the driver that waits for the device.
@@ -222,18 +232,25 @@ void bind_controller(nb::module_& m) {
       .def(
           "__getitem__",
           [](Controller& self, const IntArg& offset) {
-            return self.driver().read32(register_offset(self, offset));
+            const uint32_t at = register_offset(self, offset);
+            return access(self, [at](driver::Controller& driver) { return driver.read32(at); });
           },
           "offset"_a, nb::sig("def __getitem__(self, offset: int, /) -> int"), doc::kGetRegister)
       .def(
           "__setitem__",
           [](Controller& self, const IntArg& offset, const IntArg& value) {
-            self.driver().write32(register_offset(self, offset), value.u32("register value"));
+            const uint32_t at = register_offset(self, offset);
+            const uint32_t to = value.u32("register value");
+            access(self, [at, to](driver::Controller& driver) { driver.write32(at, to); });
           },
           "offset"_a, "value"_a,
           nb::sig("def __setitem__(self, offset: int, value: int, /) -> None"), doc::kSetRegister)
       .def_prop_ro(
-          "cap", [](Controller& self) { return self.driver().read64(0); }, doc::kCap)
+          "cap",
+          [](Controller& self) {
+            return access(self, [](driver::Controller& driver) { return driver.read64(0); });
+          },
+          doc::kCap)
       .def_prop_ro(
           "mdts",
           [](Controller& self) {
@@ -314,6 +331,8 @@ void bind_controller(nb::module_& m) {
   m.def("controller_power_lost", [](Controller& self) { self.open().power_lost(); });
   m.def("controller_has_slot_power",
         [](Controller& self) { return self.open().device()->function().has_slot_power(); });
+  m.def("controller_on_fabric",
+        [](Controller& self) { return self.driver().transport().function() == nullptr; });
   m.def(
       "controller_async_events",
       [](Controller& self, nb::object callback) { self.async_events(std::move(callback)); },
@@ -322,11 +341,12 @@ void bind_controller(nb::module_& m) {
         "cdw10"_a = 0, "cdw11"_a = 0, "cdw14"_a = 0,
         "Send an admin command and wait for it alone: (cdw0, status1). Allowed in callbacks.");
   m.def("controller_initialised", [](Controller& self) {
-    auto& driver = self.driver();
-    if (driver.admin().pair().dead()) return false;
-    const spec::Cc cc{driver.read32(spec::reg::kCc)};
-    const spec::Csts csts{driver.read32(spec::reg::kCsts)};
-    return cc.en() && csts.rdy() && !csts.cfs() && csts.shst() == spec::Shst::kNormal;
+    return access(self, [](driver::Controller& driver) {
+      if (driver.admin().pair().dead()) return false;
+      const spec::Cc cc{driver.read32(spec::reg::kCc)};
+      const spec::Csts csts{driver.read32(spec::reg::kCsts)};
+      return cc.en() && csts.rdy() && !csts.cfs() && csts.shst() == spec::Shst::kNormal;
+    });
   });
 }
 

@@ -31,6 +31,7 @@ NB_MODULE(_core, m) {
   bind_serve(m);
   bind_cmdlog(m);
   bind_device_trace(m);
+  bind_tcp(m);
 
   m.def(
       "seed", [](const IntArg& seed) { seed_random(seed.u64("seed")); }, "seed"_a,

@@ -9,6 +9,7 @@
 #include "bindings/callback.h"
 #include "bindings/controller.h"
 #include "bindings/errors.h"
+#include "driver/tcp/tcp_transport.h"
 #include "pcie/address.h"
 #include "pcie/bus.h"
 #include "spec/identify.h"
@@ -52,9 +53,17 @@ std::shared_ptr<OpenDevice> OpenDevice::open(const std::string& address) {
   return std::shared_ptr<OpenDevice>(new OpenDevice(address));
 }
 
-OpenDevice::OpenDevice(const std::string& address)
-    : address_(address), function_(open_function(address)) {
-  address_ = function_->name();
+OpenDevice::OpenDevice(const std::string& address) : address_(address) {
+  pcie::Address parsed = pcie::parse_address(address);
+  address_ = parsed.name;
+  if (parsed.kind == pcie::Address::Kind::kTcp) {
+    // What its options say is looked at now; who listens there, when a controller is made.
+    driver::tcp::make_options(parsed);
+    fabric_ = std::move(parsed);
+  } else {
+    function_ = open_function(address);
+    address_ = function_->name();
+  }
   slot_ = pcie::EmbeddedSlot::find(address_);
   if (slot_ != nullptr) plugs_ = slot_->plugs();
   open_devices().push_back(this);
@@ -64,6 +73,7 @@ OpenDevice::~OpenDevice() { close(); }
 
 // An SSD that was pulled out is not what the name says any more, whatever is in its slot by now.
 bool OpenDevice::still_there() const {
+  if (fabric_) return true;
   if (function_ == nullptr || function_->removed()) return false;
   return slot_ == nullptr || (slot_->plugged() && slot_->plugs() == plugs_);
 }
@@ -71,6 +81,11 @@ bool OpenDevice::still_there() const {
 pcie::Function& OpenDevice::function() const { return *shared_function(); }
 
 std::shared_ptr<pcie::Function> OpenDevice::shared_function() const {
+  if (fabric_) {
+    throw_argument_error(address_ +
+                         " is reached over a fabric: there is no PCIe function, with no "
+                         "configuration space, BARs, interrupts or PCIe resets");
+  }
   if (!function_) {
     throw_argument_error(address_ + " is closed. Open it again with Pcie() or Controller().");
   }
@@ -84,11 +99,19 @@ std::shared_ptr<OpenController> OpenDevice::controller_if_any() const {
 
 std::shared_ptr<OpenController> OpenDevice::controller() {
   if (auto existing = controller_if_any()) return existing;
-  auto driver = driver::Controller::open(shared_function());
+  auto driver = open_driver();
   driver->set_idle_hook(PythonWait::idle);
   auto made = std::make_shared<OpenController>(shared_from_this(), std::move(driver));
   controller_ = made;
   return made;
+}
+
+std::shared_ptr<driver::Controller> OpenDevice::open_driver() const {
+  if (!fabric_) return driver::Controller::open(shared_function());
+  auto options = driver::tcp::make_options(*fabric_);
+  const PythonWait wait;
+  return driver::Controller::open(
+      std::make_unique<driver::tcp::TcpTransport>(std::move(options), PythonWait::idle));
 }
 
 void OpenDevice::close() noexcept {
@@ -97,6 +120,7 @@ void OpenDevice::close() noexcept {
   if (const auto controller = controller_.lock()) controller->close();
   controller_.reset();
   function_.reset();
+  fabric_.reset();
   slot_.reset();
   std::erase(open_devices(), this);
 }

@@ -1,11 +1,12 @@
-// A device that scripts have open, as all their objects share it: the PCIe function, the controller
-// on it, and who must let go before it can be closed. All members are guarded by the GIL unless
-// they say else.
+// A device that scripts have open, as all their objects share it: the PCIe function (none on a
+// fabric), the controller on it, and who must let go before it can be closed. All members are
+// guarded by the GIL unless they say else.
 #pragma once
 
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -15,6 +16,7 @@
 #include "bindings/python_wait.h"
 #include "driver/command_queue.h"
 #include "driver/controller.h"
+#include "pcie/address.h"
 #include "pcie/embedded/slot.h"
 #include "pcie/function.h"
 #include "spec/command.h"
@@ -50,7 +52,7 @@ class OpenDevice : public std::enable_shared_from_this<OpenDevice> {
   static std::shared_ptr<OpenDevice> open(const std::string& address);
   ~OpenDevice();
 
-  // Throws when closed.
+  // Throw when closed, and on a fabric.
   pcie::Function& function() const;
   std::shared_ptr<pcie::Function> shared_function() const;
   const std::string& address() const { return address_; }
@@ -67,12 +69,14 @@ class OpenDevice : public std::enable_shared_from_this<OpenDevice> {
   friend class DeviceHandle;
   explicit OpenDevice(const std::string& address);
   bool still_there() const;
+  std::shared_ptr<driver::Controller> open_driver() const;
 
   std::string address_;
   std::shared_ptr<pcie::EmbeddedSlot> slot_;  // of a script's own SSD: it stays in while it is open
   uint32_t plugs_ = 0;                        // of the slot, when it was opened
   uint32_t handles_ = 0;
   std::shared_ptr<pcie::Function> function_;
+  std::optional<pcie::Address> fabric_;  // instead of a function
   std::weak_ptr<OpenController> controller_;
 };
 

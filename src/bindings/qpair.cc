@@ -44,6 +44,7 @@ void construct(Qpair* self, const Controller& nvme, const IntArg& depth, const I
 }
 
 uint32_t vector_of(const Qpair& self) {
+  self.open().driver().function();  // throws on a fabric, which has no interrupts
   if (!self.io().options().interrupts) {
     throw_argument_error("queue " + std::to_string(self.sqid()) +
                          " was created with ien=False: it has no interrupts");

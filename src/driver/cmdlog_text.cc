@@ -67,8 +67,9 @@ std::string command_text(const Sqe& sqe, uint16_t sqid) {
   if (sqe.cdw2 != 0) append_hex(text, "cdw2", sqe.cdw2);
   if (sqe.cdw3 != 0) append_hex(text, "cdw3", sqe.cdw3);
   if (sqe.mptr != 0) append_hex(text, "mptr", sqe.mptr);
-  if (sqe.prp1 != 0) append_hex(text, "prp1", sqe.prp1);
-  if (sqe.prp2 != 0) append_hex(text, "prp2", sqe.prp2);
+  const bool prps = sqe.psdt() == spec::Psdt::kPrp;
+  if (sqe.prp1 != 0) append_hex(text, prps ? "prp1" : "sgl1", sqe.prp1);
+  if (sqe.prp2 != 0) append_hex(text, prps ? "prp2" : "sgl1_high", sqe.prp2);
   return text;
 }
 

@@ -149,6 +149,7 @@ std::string CommandQueue::title() const {
 
 void CommandQueue::throw_if_dead() const {
   if (const char* reason = pair_.death(); reason != nullptr) {
+    if (pair_.disconnected()) throw DeviceGone(title() + ": " + reason);
     throw QueueDead(title() + " is not usable: " + reason);
   }
 }

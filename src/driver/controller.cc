@@ -45,7 +45,8 @@ Controller::Controller(std::unique_ptr<Transport> transport, const base::Clock& 
   const QueueMemory cq{admin_cq_memory_.data(), admin_cq_memory_.iova()};
   const pcie::Doorbells doorbells = transport_->attach_admin({0, entries, sq, cq});
   admin_pair_ = std::make_unique<QueuePair>(SubmissionQueue(0, entries, sq, doorbells),
-                                            CompletionQueue(0, entries, cq, doorbells), clock_);
+                                            CompletionQueue(0, entries, cq, doorbells), clock_,
+                                            transport_->data_pointers());
   admin_pair_->kill("the controller was not initialised");
   admin_ = std::make_unique<CommandQueue>(*this, *admin_pair_);
 }

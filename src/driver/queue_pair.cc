@@ -62,6 +62,7 @@ void QueuePair::reset() {
   free_count_ = slot_count_;
   batch_count_ = 0;
   abandoned_ = 0;
+  disconnected_.store(false, std::memory_order_relaxed);
   death_.store(nullptr, std::memory_order_release);
 }
 

@@ -173,6 +173,14 @@ class QueuePair {
   }
   // For an owner in a thread of its own, around each round of work on the pair.
   base::SpinLock& gate() noexcept { return gate_; }
+  // The same, when it was not the host that ended it: the way to the device is cut.
+  void disconnect(const char* reason) noexcept {
+    disconnected_.store(true, std::memory_order_relaxed);
+    kill(reason);
+  }
+  bool disconnected() const noexcept {
+    return dead() && disconnected_.load(std::memory_order_relaxed);
+  }
   bool dead() const noexcept { return death_.load(std::memory_order_relaxed) != nullptr; }
   const char* death() const noexcept { return death_.load(std::memory_order_acquire); }
 
@@ -217,6 +225,7 @@ class QueuePair {
   std::vector<uint16_t> batch_owner_;
   std::shared_ptr<CmdLog> log_owner_;
   std::atomic<const char*> death_{nullptr};
+  std::atomic<bool> disconnected_{false};
   base::SpinLock gate_;
   const DataPointers data_pointers_;
   uint64_t anomalies_ = 0;

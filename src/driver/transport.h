@@ -16,6 +16,7 @@
 namespace pynvme::driver {
 
 class Controller;
+class PduLog;
 class QueuePair;
 struct IoQueueOptions;
 
@@ -94,6 +95,13 @@ class Transport {
   virtual void reset(ResetKind kind, const std::function<void()>& idle) = 0;
   // The last call.
   virtual void close() noexcept = 0;
+
+  // The last PDUs of the queue's connection; null where there are no PDUs, or no such queue. Any
+  // thread.
+  virtual std::shared_ptr<const PduLog> pdu_log(uint16_t sqid) const {
+    static_cast<void>(sqid);
+    return nullptr;
+  }
 
   // PCIe only: none elsewhere. interrupts(): messages that the vector received so far.
   virtual pcie::InterruptKind interrupt_kind() const noexcept { return pcie::InterruptKind::kNone; }

@@ -3,6 +3,7 @@
 #include "pcie/address.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <charconv>
 #include <optional>
@@ -83,14 +84,42 @@ bool is_ipv6(std::string_view text) {
          text.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
 }
 
+// What may follow an NVMe/TCP address; driver/tcp/options knows what the values mean.
+constexpr std::array<std::string_view, 11> kTcpKeys = {"nqn",   "hostnqn", "hostid",   "hdgst",
+                                                       "ddgst", "kato",    "maxr2t",   "hpda",
+                                                       "icd",   "adminq",  "answer_ms"};
+
+std::vector<std::pair<std::string, std::string>> tcp_parameters(std::string_view whole,
+                                                                std::string_view text) {
+  std::vector<std::pair<std::string, std::string>> parameters;
+  while (!text.empty()) {
+    const auto end = std::min(text.find(';'), text.size());
+    const std::string_view one = text.substr(0, end);
+    text.remove_prefix(std::min(end + 1, text.size()));
+    const auto equals = one.find('=');
+    const std::string_view key = one.substr(0, std::min(equals, one.size()));
+    if (equals == std::string_view::npos || equals + 1 == one.size() ||
+        std::count(kTcpKeys.begin(), kTcpKeys.end(), key) == 0) {
+      std::string keys;
+      for (const std::string_view known : kTcpKeys) {
+        keys.append(keys.empty() ? "" : ", ").append(known);
+      }
+      refuse(whole, "after the semicolon comes nqn=<subsystem>, or another key with its value (" +
+                        keys + ")");
+    }
+    for (const auto& [known, value] : parameters) {
+      if (known == key) refuse(whole, "\"" + known + "\" is there twice");
+    }
+    parameters.emplace_back(key, one.substr(equals + 1));
+  }
+  if (parameters.empty()) refuse(whole, "after the semicolon comes nqn=<subsystem>");
+  return parameters;
+}
+
 std::optional<Address> tcp(std::string_view whole, std::string_view text) {
   Address address{.kind = Address::Kind::kTcp};
   if (const auto semicolon = text.find(';'); semicolon != std::string_view::npos) {
-    const auto option = text.substr(semicolon + 1);
-    if (!option.starts_with("nqn=") || option.size() == 4) {
-      refuse(whole, "after the semicolon comes nqn=<subsystem>");
-    }
-    address.options = option.substr(4);
+    address.parameters = tcp_parameters(whole, text.substr(semicolon + 1));
     text = text.substr(0, semicolon);
   }
   std::string_view port;
@@ -121,7 +150,10 @@ std::optional<Address> tcp(std::string_view whole, std::string_view text) {
   const bool v6 = address.host.find(':') != std::string::npos;
   address.name =
       (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
-  if (!address.options.empty()) address.name += ";nqn=" + address.options;
+  for (const auto& [key, value] : address.parameters) {
+    if (key == "nqn") address.options = value;
+    address.name.append(";").append(key).append("=").append(value);
+  }
   return address;
 }
 

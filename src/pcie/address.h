@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 namespace pynvme::pcie {
 
@@ -24,7 +26,9 @@ struct Address {
   std::string options{};  // kEmbedded: after "sim:"; kTcp: the NQN, if one was named
   std::string host{};     // kTcp
   uint16_t port = 0;      // kTcp
-  std::string path{};     // kSocket
+  // kTcp: what follows the address, in its order: {"nqn", "..."}.
+  std::vector<std::pair<std::string, std::string>> parameters{};
+  std::string path{};  // kSocket
 };
 
 // An empty name is "sim".

@@ -57,8 +57,7 @@ std::shared_ptr<ssd::Device> Bus::Impl::find(const Address& address) {
       return plugged != devices.end() ? plugged->second : nullptr;
     }
     case Address::Kind::kTcp:
-      throw OpenError("cannot open " + address.name +
-                      ": NVMe/TCP is not in this version yet; \"sim\" is the embedded SSD");
+      throw OpenError("cannot open " + address.name + ": an NVMe/TCP target is no PCI function");
     case Address::Kind::kSocket:
       return nullptr;
   }

@@ -124,7 +124,7 @@ def _commands(block):
     return [words for words in lines if words]
 
 
-_WITH_OPTIONS = ("demo", "bench", "test", "info", "setup", "reset")
+_WITH_OPTIONS = ("discover", "demo", "bench", "test", "info", "setup", "reset")
 
 
 @cache

@@ -329,8 +329,10 @@ void bind_controller(nb::module_& m) {
   m.def("controller_power_on",
         [](Controller& self) { run(self, [](driver::Controller& driver) { driver.power_on(); }); });
   m.def("controller_power_lost", [](Controller& self) { self.open().power_lost(); });
-  m.def("controller_has_slot_power",
-        [](Controller& self) { return self.open().device()->function().has_slot_power(); });
+  m.def("controller_has_slot_power", [](Controller& self) {
+    const auto function = self.driver().transport().function();
+    return function != nullptr && function->has_slot_power();
+  });
   m.def("controller_on_fabric",
         [](Controller& self) { return self.driver().transport().function() == nullptr; });
   m.def(

@@ -11,6 +11,7 @@ from functools import cached_property
 
 from nvme.host.blocks import BLOCK, Node, block_tree, disks_of_function, exports
 from nvme.host.controllers import KernelController, controller_address, kernel_controller
+from nvme.host.machine import USER_DRIVERS
 from nvme.host.mounts import Mount, Swap, mounts, mounts_of_node, swaps
 from nvme.host.pci import PciFunction
 from nvme.host.signatures import Signature, SignatureError, signatures
@@ -98,6 +99,13 @@ class Uses:
                 "sriov",
                 f"{function.address} has virtual functions: {names}",
                 f"switch them off: echo 0 > {function.path}/sriov_numvfs",
+            )
+        if function.is_nvme and not _is_known(function.driver):
+            yield Use(
+                "driver",
+                f"{function.address} belongs to the driver {function.driver}, whose users cannot "
+                "be seen from here",
+                f"take it from there: echo {function.address} > {function.path}/driver/unbind",
             )
         nodes = {f"/dev/vfio/{function.group}", f"/dev/vfio/noiommu-{function.group}"}
         nodes |= {f"/dev/vfio/devices/{n}" for n in self._tree.names(f"{function.path}/vfio-dev")}
@@ -215,6 +223,11 @@ class Uses:
             flags = self._tree.number(f"/sys/class/net/{name}/flags") or 0
             if home is not None and at.startswith(home + "/") and flags & 1:  # IFF_UP
                 yield Use("network", f"network interface {name} is up", f"ip link set {name} down")
+
+
+def _is_known(driver: str | None) -> bool:
+    """Drivers whose users are found here; pci-stub has none."""
+    return driver in (None, "nvme", "pci-stub", *USER_DRIVERS) or "vfio_pci" in driver
 
 
 def _handle(name: str, file: OpenFile) -> Use:

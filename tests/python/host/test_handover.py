@@ -349,6 +349,12 @@ def test_the_others_are_checked_as_well(machine, set_up):
     unchanged(machine, lambda: set_up(A, B), "0000:02:00.0 is in use", error=InUseError)
 
 
+def test_given_to_something_else(machine, set_up):
+    """To a virtual machine of Xen, for example."""
+    machine.function(A, driver="pciback")
+    unchanged(machine, lambda: set_up(A), "belongs to the driver pciback", error=InUseError)
+
+
 def test_virtual_functions(machine, set_up):
     machine.drive(A)
     machine.function("0000:01:00.1", group="20")

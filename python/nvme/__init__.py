@@ -33,6 +33,7 @@ Functions:
     cmdlog_export  command logs as JSON lines
     device_trace  what an embedded SSD saw and did itself: "sim:trace=4096" keeps it
     device_trace_export  the same as JSON lines
+    forensics    a module: what reads that did not match turned out to be
 
 Commands are asynchronous: they are sent at once, and `waitdone()` of the Controller or Qpair waits
 for them and calls their callbacks, `cb(cdw0, status1)` or `cb(cpl)` with the completion's four
@@ -65,6 +66,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from nvme import forensics
     from nvme.buffer import Buffer
     from nvme.cmdlog import (
         cmdlog_export,
@@ -117,6 +119,7 @@ __all__ = [
     "cmdlog_merged",
     "device_trace",
     "device_trace_export",
+    "forensics",
     "srand",
 ]
 
@@ -143,6 +146,8 @@ _HOME = {
 def __getattr__(name: str) -> Any:
     if name not in __all__:
         raise AttributeError(f"module 'nvme' has no attribute {name!r}")
+    if name == "forensics":
+        return importlib.import_module("nvme.forensics")
     value = getattr(importlib.import_module(f"nvme.{_HOME.get(name, 'errors')}"), name)
     globals()[name] = value
     return value

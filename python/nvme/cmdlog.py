@@ -87,7 +87,7 @@ _KEYS = (
 )  # fmt: skip
 
 
-def _wall_clock(times_us: Iterable[float | None]) -> Iterator[str]:
+def wall_clock(times_us: Iterable[float | None], pattern: str = "%H:%M:%S.%f") -> Iterator[str]:
     """Times of the driver's clock as time of day, to the microsecond."""
     offset_us = time.time() * 1e6 - _core.clock_us()
     for time_us in times_us:
@@ -95,12 +95,12 @@ def _wall_clock(times_us: Iterable[float | None]) -> Iterator[str]:
             yield "--:--:--.------"
         else:
             when = datetime.fromtimestamp((time_us + offset_us) / 1e6)
-            yield when.strftime("%H:%M:%S.%f")
+            yield when.strftime(pattern)
 
 
 def lines(records: list[Record]) -> list[str]:
     """A line for each command: time of day, command, completion, latency; its PDUs below it."""
-    stamps = _wall_clock(record["sent_us"] for record in records)
+    stamps = wall_clock(record["sent_us"] for record in records)
     found = []
     for stamp, record in zip(stamps, records, strict=True):
         found.append(f"{stamp} {record['text']}")
@@ -147,7 +147,7 @@ def cmdlog_merged(nvme: Controller, count: int = 0, device: bool = False) -> str
     if not device:
         return show(f"all queues of {nvme.addr}", _core.cmdlog_merged(nvme, count))
     events = _both_sides(nvme, integer("count", count, 0, 0xFFFFFFFF))
-    stamps = _wall_clock(event["time_us"] for event in events)
+    stamps = wall_clock(event["time_us"] for event in events)
     rows = [
         f"{stamp} {event['source']:<6} {event['text']}"
         for stamp, event in zip(stamps, events, strict=True)
@@ -266,7 +266,7 @@ def device_trace(nvme: Controller, count: int = 0) -> str:
     >>> nvme0.close()
     """
     records = _traced(nvme, count)
-    stamps = _wall_clock(record["time_us"] for record in records)
+    stamps = wall_clock(record["time_us"] for record in records)
     rows = [f"{stamp} {record['text']}" for stamp, record in zip(stamps, records, strict=True)]
     text = "\n".join([f"trace of {nvme.addr}", *rows])
     print(text)

@@ -299,6 +299,11 @@ class IOWorker(_core.IOWorker):
         level = _script_level()
         sct, sc = status1 >> 9 & 7, status1 >> 1 & 0xFF
         if sct or sc:
+            miscompare: Any = _core.ioworker_miscompare(self)
+            if miscompare is not None:
+                from nvme.forensics import report
+
+                detail += report(miscompare)
             warnings.warn(
                 f"ioworker device respond an ERROR status: {sct:02x}/{sc:02x}"
                 + (f": {detail}" if sct == 7 else ""),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
 import random
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +28,7 @@ _STARTED = pytest.StashKey[float]()
 _STARTED_US = pytest.StashKey[float]()  # by the clock of the command logs
 _FINISHED = pytest.StashKey[bool]()
 _RUN_LOG = pytest.StashKey[RunLog]()
+_MISCOMPARES = pytest.StashKey[bool]()
 _log = logging.getLogger("nvme.plugin")
 
 AerCallback = Callable[..., object]
@@ -62,6 +64,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
             "metavar": "N",
             "help": "seed of every random choice of each test that uses a device (default: a fresh "
             "one for each test; it is in the log)",
+        },
+        "--miscompare-dir": {
+            "dest": "nvme_miscompare_dir",
+            "metavar": "DIR",
+            "help": "where the pages and artefacts of miscompares go (default: below pytest's "
+            "temporary directory)",
         },
         "--report": {
             "dest": "nvme_report",
@@ -130,6 +138,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     logging.getLogger("nvme").setLevel(logging.INFO)
     item.config.stash[_RUN_LOG].start_test()
     item.stash[_STARTED_US] = _core.clock_us()
+    _miscompares_go_where_pytest_writes(item.config)
     seed = item.config.getoption("nvme_seed", None)
     if seed is None:
         seed = random.SystemRandom().getrandbits(32)
@@ -138,6 +147,20 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     item.user_properties.append(("seed", f"0x{seed:08x}"))  # in JUnit XML
     item.stash[_STARTED] = time.monotonic()
     _log.info("%s: seed 0x%08x, replay with --seed 0x%08x", item.nodeid, seed, seed)
+
+
+def _miscompares_go_where_pytest_writes(config: pytest.Config) -> None:
+    if config.stash.get(_MISCOMPARES, False):
+        return
+    config.stash[_MISCOMPARES] = True
+    from nvme import forensics
+
+    named = config.getoption("nvme_miscompare_dir", None)
+    factory = getattr(config, "_tmp_path_factory", None)
+    if named:
+        forensics.set_directory(named)
+    elif factory is not None and not os.environ.get("PYNVME_MISCOMPARE_DIR"):
+        forensics.set_directory(lambda: factory.getbasetemp() / "miscompare")
 
 
 @pytest.hookimpl(trylast=True)
@@ -164,12 +187,23 @@ def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
         seed = item.stash[_SEED]
         report.sections.append(("pynvme", f"seed 0x{seed:08x}; replay with --seed 0x{seed:08x}"))
         if report.when != "teardown":
+            from nvme import forensics
             from nvme.lastcommands import last_commands
+
+            found = [r for r in forensics.reports() if r.time_us >= item.stash[_STARTED_US]]
+            if found:
+                text = "\n".join(line for one in found for line in _miscompare_lines(one))
+                report.sections.append(("pynvme: miscompares", text))
 
             for address, lines in last_commands(item.stash[_STARTED_US]):
                 report.sections.append((f"pynvme: last commands of {address}", lines))
     if _SEED in item.stash:
         item.config.stash[_RUN_LOG].report(report)
+
+
+def _miscompare_lines(one: nvme.forensics.Report) -> list[str]:
+    files = [f"    {path}" for path in (one.page_path, one.json_path) if path is not None]
+    return [f"{one.device} namespace {one.nsid}: {one.text}", *files]
 
 
 def pytest_report_teststatus(

@@ -114,10 +114,12 @@ nb::list pdus_of_command(const driver::LoggedCommand& command,
   return lines;
 }
 
-nb::list records_of(driver::Controller& driver,
-                    const std::vector<driver::LoggedCommand>& commands) {
+}  // namespace
+
+nb::list cmdlog_records(const std::vector<driver::LoggedCommand>& commands,
+                        driver::Controller* driver) {
   nb::list records;
-  const bool fabric = driver.transport().function() == nullptr;
+  const bool fabric = driver != nullptr && driver->transport().function() == nullptr;
   Pdus pdus;
   for (const auto& command : commands) {
     nb::dict out = command_of(command.sqe, command.sqid);
@@ -127,12 +129,14 @@ nb::list records_of(driver::Controller& driver,
     if (command.state == driver::CommandState::kCompleted) add_completion(out, command.cqe);
     out["text"] = driver::logged_text(command);
     if (fabric && command.submit_ns != 0) {
-      out["pdus"] = pdus_of_command(command, pdus_of(driver, command.sqid, pdus));
+      out["pdus"] = pdus_of_command(command, pdus_of(*driver, command.sqid, pdus));
     }
     records.append(out);
   }
   return records;
 }
+
+namespace {
 
 // The two moments of a command, as the trace of a device has its own.
 nb::list events_of(const std::vector<driver::LoggedCommand>& commands) {
@@ -165,20 +169,21 @@ nb::list events_of(const std::vector<driver::LoggedCommand>& commands) {
 
 void bind_cmdlog(nb::module_& m) {
   m.def("qpair_cmdlog", [](const Qpair& self, const IntArg& count) {
-    return records_of(self.open().driver(),
-                      self.queue().pair().cmdlog()->latest(count.u32("count")));
+    return cmdlog_records(self.queue().pair().cmdlog()->latest(count.u32("count")),
+                          &self.open().driver());
   });
   m.def("controller_cmdlog", [](const Controller& self, const IntArg& count) {
-    return records_of(self.driver(),
-                      self.driver().admin().pair().cmdlog()->latest(count.u32("count")));
+    return cmdlog_records(self.driver().admin().pair().cmdlog()->latest(count.u32("count")),
+                          &self.driver());
   });
   m.def(
       "cmdlog_merged",
       [](const Controller& self, const IntArg& count, const IntArg& of_each) {
         const auto logs = self.driver().cmdlogs();
         const uint32_t each = of_each.u32("of_each");
-        if (each == 0) return records_of(self.driver(), driver::merged(logs, count.u32("count")));
-        return records_of(self.driver(), driver::latest_of_each(logs, each));
+        if (each == 0)
+          return cmdlog_records(driver::merged(logs, count.u32("count")), &self.driver());
+        return cmdlog_records(driver::latest_of_each(logs, each), &self.driver());
       },
       "nvme"_a, "count"_a = 0, "of_each"_a = 0,
       "The commands of all queues of a controller by time: the newest `count`, or those that each "

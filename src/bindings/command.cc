@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "bindings/controller.h"
 #include "bindings/errors.h"
+#include "bindings/miscompare.h"
 #include "spec/status.h"
 
 namespace nb = nanobind;
@@ -87,7 +88,9 @@ void ScriptDelivery::deliver(driver::Finished& finished) {
     if (finished.timed_out) warn(format("drive timeout: qpair: %d, cid: %d", sqid_, finished.cid));
     if (!cqe.ok()) {
       std::string text = format("ERROR status: %02x/%02x", cqe.sct(), cqe.sc());
-      if (context != nullptr && context->mismatch) text += ": " + context->mismatch.text();
+      if (context != nullptr && context->mismatch) {
+        text += ": " + context->mismatch.text() + explained(*context, finished);
+      }
       warn(text);
     } else if (event) {
       warn(format("AER notification is triggered: 0x%x", cqe.cdw0));
@@ -107,6 +110,16 @@ void ScriptDelivery::deliver(driver::Finished& finished) {
   }
   --deliveries;
   if (raised) std::rethrow_exception(raised);
+}
+
+std::string ScriptDelivery::explained(CommandContext& context, const driver::Finished& finished) {
+  spec::Sqe sqe = finished.sqe;
+  sqe.cid = finished.cid;
+  auto& driver = controller_.driver();
+  const auto miscompare = verify::explain(context.mismatch, context.tracked->integrity(),
+                                          controller_.device()->address(), sqe, sqid_,
+                                          driver.cmdlogs(), driver.clock().now_ns());
+  return miscompare ? report_miscompare(*miscompare) : std::string();
 }
 
 driver::DataBuffer data_of(const Buffer* buffer, uint64_t bytes, const char* what) {

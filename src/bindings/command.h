@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <string>
 
 #include <nanobind/nanobind.h>
 
@@ -44,6 +45,9 @@ class ScriptDelivery : public driver::Delivery {
   void deliver(driver::Finished& finished) override;
 
  private:
+  // What forensics add to the text of a miscompare.
+  std::string explained(CommandContext& context, const driver::Finished& finished);
+
   OpenController& controller_;
   uint16_t sqid_;
 };

@@ -22,6 +22,7 @@
 #include "bindings/errors.h"
 #include "bindings/int_arg.h"
 #include "bindings/latency_histogram.h"
+#include "bindings/miscompare.h"
 #include "bindings/namespace.h"
 #include "ioworker/runner.h"
 
@@ -112,6 +113,8 @@ class IOWorker final : public DeviceUser {
     target.limits = ioworker::Runner::limits_of(driver, state.lba_count, state.lba_bytes);
     target.integrity = state.integrity;
     target.command_timeout_ns = uint64_t{driver.timeout_ms()} * 1'000'000;
+    target.device = ns.controller().device()->address();
+    target.cmdlogs = [driver = ns.controller().shared_driver()] { return driver->cmdlogs(); };
     return target;
   }
 
@@ -269,6 +272,10 @@ False
       commands.emplace_back(command.slba, command.nlb, command.opcode);
     }
     return commands;
+  });
+  m.def("ioworker_miscompare", [](IOWorker& self) {
+    const auto& miscompare = self.close().miscompare;
+    return miscompare ? nb::object(miscompare_record(*miscompare)) : nb::none();
   });
   m.def("ioworker_failure", [](IOWorker& self) {
     const auto& result = self.close();

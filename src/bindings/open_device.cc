@@ -14,6 +14,7 @@
 #include "pcie/bus.h"
 #include "spec/identify.h"
 #include "spec/identify_namespace.h"
+#include "verify/known_namespaces.h"
 
 namespace nb = nanobind;
 
@@ -300,6 +301,7 @@ void OpenController::follow(OpenNamespace& ns) {
     ns.integrity = std::make_shared<verify::Integrity>(ns.lba_count, ns.lba_bytes, ns.nlba_verify);
     ns.integrity->set_write_through(changes_->write_through());
     ns.integrity->set_atomicity(ns.atomicity);
+    verify::announce(ns.integrity, device_->address(), ns.nsid);
   } catch (const std::runtime_error& error) {
     base::log(base::LogLevel::kWarning, "%s namespace %u: data cannot be verified: %s",
               device_->address().c_str(), ns.nsid, error.what());

@@ -3,10 +3,12 @@
 
 #include <array>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
 #include "base/histogram.h"
+#include "verify/miscompare.h"
 
 namespace pynvme::ioworker {
 
@@ -41,6 +43,7 @@ struct Result {
   HostError error = HostError::kNone;
   uint16_t status = 0;  // as in a CQE, phase bit 0: of the first command error; 07/81: a miscompare
   std::string detail;   // a sentence about the error, empty without one
+  std::shared_ptr<const verify::Miscompare> miscompare;  // of status 07/81
 
   uint64_t io_count_read = 0;
   uint64_t io_count_nonread = 0;

@@ -211,7 +211,7 @@ bool Worker::hold(const Operation& operation, Slot& slot) noexcept {
       const bool zero = operation.effect == Effect::kZero;
       integrity_->record_state(
           slot.ticket, zero ? verify::LoggedKind::kZero : verify::LoggedKind::kUncorrectable,
-          {log_, verify::next_token(), static_cast<uint16_t>(pair_.next_cid()), false});
+          {log_, verify::next_token(), now_ns_, static_cast<uint16_t>(pair_.next_cid()), false});
       return true;
     }
     default:
@@ -246,7 +246,7 @@ void Worker::send(uint32_t cid, const Operation& operation, Slot& slot) noexcept
         const uint64_t token = verify::stamp(data, lba_bytes_, draw_.slba, draw_.nlb);
         if (integrity_ != nullptr)
           integrity_->record_data(slot.ticket, data, bytes,
-                                  {log_, token, static_cast<uint16_t>(cid), true});
+                                  {log_, token, now_ns_, static_cast<uint16_t>(cid), true});
       }
       break;
     case Data::kRange: {
@@ -291,7 +291,7 @@ void Worker::on_complete(uint16_t cid, const spec::Cqe& cqe, uint64_t latency_ns
   if (ok && matches) [[likely]]
     return;
   if (!matches) {
-    on_mismatch(slot);
+    on_mismatch(slot, cid);
   } else if (spoiled && cqe.sct() == spec::sct::kMedia &&
              cqe.sc() == spec::sc::kUnrecoveredReadError) {
     ++result_.skipped_uncorrectable;
@@ -356,11 +356,21 @@ void Worker::on_error(const Slot& slot, uint16_t status) noexcept {
            spec::status_text(spec::status_sct(status), spec::status_sc(status)));
 }
 
-void Worker::on_mismatch(const Slot& slot) noexcept {
+void Worker::on_mismatch(const Slot& slot, uint16_t cid) noexcept {
+  const bool first = result_.error == HostError::kNone;
   const std::string text = command_text(slot.opcode, slot.slba, slot.nlb) + ": " + mismatch_.text();
   base::log(base::LogLevel::kError, "ioworker on queue %u: %s", pair_.id(), text.c_str());
   fail(HostError::kIoCommandError,
        spec::make_status(spec::sct::kVendor, spec::sc::kDataVerifyMismatch), text);
+  if (!first) return;
+  spec::Sqe sqe = sqe_;
+  sqe.opcode = slot.opcode;
+  sqe.cid = cid;
+  sqe.set_slba(slot.slba);
+  sqe.cdw12 = slot.nlb - 1;
+  result_.miscompare =
+      verify::explain(mismatch_, *integrity_, device_, sqe, pair_.id(),
+                      cmdlogs_ ? cmdlogs_() : verify::CmdLogs{pair_.cmdlog()}, now_ns_);
 }
 
 // Only the first error counts; what is under way is still finished.

@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,7 @@
 #include "ioworker/workload.h"
 #include "verify/effect.h"
 #include "verify/integrity.h"
+#include "verify/miscompare.h"
 
 namespace pynvme::ioworker {
 
@@ -30,6 +32,9 @@ struct Target {
   Limits limits;
   std::shared_ptr<verify::Integrity> integrity;  // null: nothing is verified, no LBA is locked
   uint64_t command_timeout_ns = 10'000'000'000;
+  // For the report of a miscompare: the device's name, and the logs of all its queues.
+  std::string device;
+  std::function<verify::CmdLogs()> cmdlogs;
 };
 
 class Worker {
@@ -104,7 +109,7 @@ class Worker {
   // The queue is gone, and the command with it.
   void interrupt(const Operation& operation, Slot& slot, uint32_t cid) noexcept;
   void on_error(const Slot& slot, uint16_t status) noexcept;
-  void on_mismatch(const Slot& slot) noexcept;
+  void on_mismatch(const Slot& slot, uint16_t cid) noexcept;
   void expire() noexcept;
   void account(unsigned sent) noexcept;
   void count_paced() noexcept;
@@ -157,6 +162,8 @@ class Worker {
   bool fw_debug_;
   std::shared_ptr<verify::Integrity> integrity_owner_;
   std::shared_ptr<verify::WriteLog> log_owner_;
+  std::string device_;
+  std::function<verify::CmdLogs()> cmdlogs_;
   std::shared_ptr<WorkerMemory> memory_;
 };
 

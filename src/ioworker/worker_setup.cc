@@ -51,6 +51,8 @@ Worker::Worker(driver::QueuePair& pair, const Workload& w, const Target& target,
       iops_(traced_ ? 0 : static_cast<uint64_t>(w.iops)),
       fw_debug_(w.fw_debug),
       integrity_owner_(target.integrity),
+      device_(target.device),
+      cmdlogs_(target.cmdlogs),
       memory_(std::make_shared<WorkerMemory>()) {
   buffers_ = memory_.get();
   sqe_.nsid = target.nsid;

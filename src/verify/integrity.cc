@@ -130,7 +130,7 @@ void Integrity::record_data(Ticket& ticket, const uint8_t* data, uint64_t bytes,
   if (sent.log != nullptr) [[likely]] {
     const WriteLog::Begun begun =
         sent.log->begin(LoggedKind::kWrite, sent.stamped, sent.token, ticket.slba,
-                        static_cast<uint32_t>(nlb), sent.cid);
+                        static_cast<uint32_t>(nlb), sent.cid, sent.time_ns);
     ticket.logged = begun.sequence;
     values = begun.values;
   }
@@ -160,8 +160,8 @@ void Integrity::record_data(Ticket& ticket, const uint8_t* data, uint64_t bytes,
 void Integrity::record_state(Ticket& ticket, LoggedKind kind, const Sent& sent) noexcept {
   const uint64_t nlb = tracked_part(ticket.slba, ticket.nlb);
   if (ticket.held != Ticket::Held::kExclusive || nlb == 0) return;
-  const WriteLog::Begun begun =
-      sent.log->begin(kind, false, sent.token, ticket.slba, static_cast<uint32_t>(nlb), sent.cid);
+  const WriteLog::Begun begun = sent.log->begin(kind, false, sent.token, ticket.slba,
+                                                static_cast<uint32_t>(nlb), sent.cid, sent.time_ns);
   ticket.logged = begun.sequence;
   const uint32_t after = kind == LoggedKind::kZero ? LbaTable::kZeroed : LbaTable::kUncorrectable;
   for (uint64_t i = 0; i < nlb; ++i) {

@@ -69,6 +69,7 @@ struct Ticket {
 struct Sent {
   WriteLog* log = nullptr;
   uint64_t token = 0;  // of its first LBA
+  uint64_t time_ns = 0;
   uint16_t cid = 0;
   bool stamped = false;
 };

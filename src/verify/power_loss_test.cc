@@ -26,7 +26,7 @@ class PowerLossTest : public testing::Test {
     Data data(nlb * kLbaBytes, static_cast<uint8_t>(++writes_));
     EXPECT_TRUE(integrity_.begin_change(ticket_, slba, nlb, Attempt::kRetry));
     const uint64_t token = stamp(data.data(), kLbaBytes, slba, nlb);
-    integrity_.record_data(ticket_, data.data(), data.size(), {log_.get(), token, 1, true});
+    integrity_.record_data(ticket_, data.data(), data.size(), {log_.get(), token, 0, 1, true});
     if (!open) integrity_.end_write(ticket_, true, log_.get(), fua);
     return data;
   }
@@ -34,7 +34,7 @@ class PowerLossTest : public testing::Test {
   void zero(uint64_t slba, uint32_t nlb = 1) {
     Ticket ticket;
     EXPECT_TRUE(integrity_.begin_change(ticket, slba, nlb, Attempt::kRetry));
-    integrity_.record_state(ticket, LoggedKind::kZero, {log_.get(), next_token(), 1, false});
+    integrity_.record_state(ticket, LoggedKind::kZero, {log_.get(), next_token(), 0, 1, false});
     integrity_.end_change(ticket, LbaTable::kZeroed, true, log_.get());
   }
 

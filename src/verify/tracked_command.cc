@@ -4,6 +4,7 @@
 #include <mutex>
 #include <utility>
 
+#include "base/clock.h"
 #include "verify/stamp.h"
 
 namespace pynvme::verify {
@@ -107,19 +108,22 @@ void TrackedCommand::begin_anyway(bool stamped) {
 }
 
 void TrackedCommand::prepare_data(bool stamped) {
+  if (!is_change(access_.effect)) return;
   ScriptData& script = integrity_->script_data();
+  const uint64_t now_ns = base::Clock::real().now_ns();
   if (access_.effect == Effect::kZero || access_.effect == Effect::kUncorrectable) {
     const std::lock_guard guard(script.lock());
     const bool zero = access_.effect == Effect::kZero;
     integrity_->record_state(ticket_, zero ? LoggedKind::kZero : LoggedKind::kUncorrectable,
-                             {script.log().get(), next_token(), kNoCid, false});
+                             {script.log().get(), next_token(), now_ns, kNoCid, false});
   }
   if (access_.effect != Effect::kWrite) return;
   const uint32_t lba_bytes = integrity_->lba_bytes();
   const auto whole = static_cast<uint32_t>(std::min<uint64_t>(access_.nlb, bytes_ / lba_bytes));
   const std::lock_guard guard(script.lock());
   const uint64_t token = stamped ? stamp(data_, lba_bytes, access_.slba, whole) : next_token();
-  integrity_->record_data(ticket_, data_, bytes_, {script.log().get(), token, kNoCid, stamped});
+  integrity_->record_data(ticket_, data_, bytes_,
+                          {script.log().get(), token, now_ns, kNoCid, stamped});
   if (integrity_->checking()) script.keep(access_.slba, lba_bytes, data_, bytes_);
 }
 

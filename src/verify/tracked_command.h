@@ -35,6 +35,7 @@ class TrackedCommand {
   void end_interrupted();
 
   const Access& access() const { return access_; }
+  Integrity& integrity() { return *integrity_; }
 
  private:
   bool lock();

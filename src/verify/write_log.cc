@@ -13,6 +13,7 @@ WriteLog::WriteLog() {
   if (memory == MAP_FAILED) throw std::bad_alloc();
   records_ = static_cast<Record*>(memory);
   values_ = reinterpret_cast<std::atomic<uint64_t>*>(records_ + kChanges);
+  times_ = values_ + kValues;
 }
 
 WriteLog::~WriteLog() { munmap(records_, kBytes); }
@@ -22,12 +23,14 @@ bool WriteLog::read_head(uint64_t sequence, LoggedChange* out, uint64_t* values_
   const Record& record = records_[sequence % kChanges];
   const uint64_t token_cid = record.token_cid.load(std::memory_order_relaxed);
   const uint64_t slba_nlb = record.slba_nlb.load(std::memory_order_relaxed);
+  const uint64_t time_ns = times_[sequence % kChanges].load(std::memory_order_relaxed);
   *values_at = record.values_at.load(std::memory_order_relaxed);
   const uint64_t state = record.state.load(std::memory_order_acquire);
   if (sequence < oldest()) return false;
   out->sequence = sequence;
   out->token = token_cid >> 16;
   out->cid = static_cast<uint16_t>(token_cid);
+  out->time_ns = time_ns;
   out->slba = slba_nlb >> 16;
   out->nlb = static_cast<uint32_t>(slba_nlb & 0xFFFF) + 1;
   out->epoch = static_cast<uint32_t>(state >> 32);

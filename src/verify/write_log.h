@@ -28,6 +28,7 @@ struct LoggedChange {
   uint32_t nlb = 0;
   // How many flushes had been begun when it completed, and 1; or one of the constants.
   uint32_t epoch = kUnderWay;
+  uint64_t time_ns = 0;  // about when it was sent
   uint16_t cid = 0;
   uint16_t writer = 0;  // of Integrity::writer()
   LoggedKind kind = LoggedKind::kWrite;
@@ -60,7 +61,7 @@ class WriteLog {
     std::atomic<uint64_t>* values;
   };
   Begun begin(LoggedKind kind, bool stamped, uint64_t token, uint64_t slba, uint32_t nlb,
-              uint16_t cid) noexcept {
+              uint16_t cid, uint64_t time_ns) noexcept {
     const uint64_t sequence = head_.load(std::memory_order_relaxed) + 1;
     uint64_t at = value_head_.load(std::memory_order_relaxed);
     // The values of one change lie one behind another.
@@ -73,6 +74,7 @@ class WriteLog {
     record.state.store(uint64_t{LoggedChange::kUnderWay} << 32 | uint64_t{writer_} << 16 |
                            static_cast<uint64_t>(kind) << 8 | (stamped ? 1 : 0),
                        std::memory_order_relaxed);
+    times_[sequence % kChanges].store(time_ns, std::memory_order_relaxed);
     value_head_.store(at + nlb, std::memory_order_release);
     head_.store(sequence, std::memory_order_release);
     return {sequence, values_ + at % kValues};
@@ -110,12 +112,14 @@ class WriteLog {
     std::atomic<uint64_t> state;  // epoch, writer, kind, stamped
   };
 
-  static constexpr size_t kBytes = kChanges * sizeof(Record) + kValues * sizeof(uint64_t);
+  static constexpr size_t kBytes =
+      (kChanges * sizeof(Record)) + ((kValues + kChanges) * sizeof(uint64_t));
 
   bool read_head(uint64_t sequence, LoggedChange* out, uint64_t* values_at) const;
 
   Record* records_;
   std::atomic<uint64_t>* values_;
+  std::atomic<uint64_t>* times_;
   std::atomic<uint64_t> head_{0};
   std::atomic<uint64_t> value_head_{0};
   uint64_t settled_ = 0;

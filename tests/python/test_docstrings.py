@@ -10,14 +10,14 @@ import pytest
 
 import nvme as d
 import psd
-from nvme import _core, plugin, report
+from nvme import _core, forensics, plugin, report
 
 # Modules that scripts do not import, with examples all the same.
 INNER = ("callbacks", "errors", "hexdump", "histogram", "ioworker", "seeding")
 # Special methods that a script writes as operators on registers and bytes. Those of psd's queues
 # and entries are told by their classes.
 OPERATORS = ("__getitem__", "__setitem__")
-PUBLIC_MODULES = {"nvme": d, "psd": psd, "nvme.report": report}
+PUBLIC_MODULES = {"nvme": d, "psd": psd, "nvme.report": report, "nvme.forensics": forensics}
 
 
 def _is_ours(owner):

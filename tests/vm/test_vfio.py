@@ -244,6 +244,27 @@ except d.NvmeEnumerateError as error:
     assert "read as uid 65534" in guest.run(f"python {file}").output
 
 
+def test_the_limit_of_mappings_is_told(guest, dut):
+    limit = "/sys/module/vfio_iommu_type1/parameters/dma_entry_limit"
+    before = guest.run(f"cat {limit}").output.strip()
+    code = f"""{PRELUDE}
+nvme0 = d.Controller('{dut.address}')
+try:
+    blocks = [d.Buffer(64 << 20) for _ in range(8)]
+except MemoryError as error:
+    print(error)
+nvme0.identify(d.Buffer(4096)).waitdone()
+print("and goes on")
+"""
+    guest.run(f"echo 2 > {limit}")
+    try:
+        output = guest.python(code).output
+    finally:
+        guest.run(f"echo {before} > {limit}")
+    assert re.search(r"no DMA memory: .*VFIO has no mapping left.*it allows 2", output), output
+    assert "and goes on" in output
+
+
 def test_functions_of_one_group(tmp_path):
     """Two functions in a slot share a group: both are opened, or neither."""
     devices = [

@@ -4,6 +4,7 @@
 
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include <algorithm>
@@ -22,6 +23,10 @@
 
 namespace pynvme::pcie::vfio {
 namespace {
+
+constexpr uint64_t kPage = 4096;
+// Where DMA memory begins: above all that machines reserve.
+constexpr uint64_t kProbeIova = 4ULL << 30;
 
 std::mutex spaces_mutex;
 std::map<std::string, std::weak_ptr<AddressSpace>>& spaces() {
@@ -181,9 +186,25 @@ class IommufdSpace final : public AddressSpace {
       throw OpenError(function.name + ": /dev/iommu gives no address space: " + error_text(errno));
     }
     ioas_ = alloc.out_ioas_id;
+    // All that a device needs is tried once, while there is still another way.
+    first_ = attach(function);
+    void* const page =
+        mmap(nullptr, kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    const bool maps = page != MAP_FAILED && do_map(kProbeIova, page, kPage) == 0;
+    const int error = errno;
+    if (maps) do_unmap(kProbeIova, kPage);
+    if (page != MAP_FAILED) munmap(page, kPage);
+    if (!maps) {
+      throw OpenError(function.name + ": the iommufd maps no memory: " + error_text(error));
+    }
   }
 
   File open_device(const SysfsFunction& function) override {
+    return first_ ? std::exchange(first_, File()) : attach(function);
+  }
+
+ protected:
+  File attach(const SysfsFunction& function) const {
     File device = open_node(function, "/dev/vfio/devices/" + function.vfio_device);
     abi::VfioDeviceBindIommufd bind;
     bind.iommufd = iommufd_.get();
@@ -199,7 +220,6 @@ class IommufdSpace final : public AddressSpace {
     return device;
   }
 
- protected:
   int do_map(uint64_t iova, void* memory, uint64_t size) override {
     abi::IommuIoasMap map;
     map.ioas_id = ioas_;
@@ -236,6 +256,7 @@ class IommufdSpace final : public AddressSpace {
  private:
   File iommufd_;
   uint32_t ioas_ = 0;
+  File first_;  // the device for which it was made, until it is asked for
 };
 
 // The kernel offers it, and this user may use it.
@@ -276,10 +297,13 @@ std::shared_ptr<AddressSpace> AddressSpace::of(const SysfsFunction& function) {
   if (auto space = known.lock()) return space;
   std::shared_ptr<AddressSpace> space;
   if (iommufd_usable(function)) {
-    space = std::make_shared<IommufdSpace>(function);
-  } else {
-    space = std::make_shared<Type1Space>(function);
+    try {
+      space = std::make_shared<IommufdSpace>(function);
+    } catch (const OpenError& error) {
+      base::log(base::LogLevel::kInfo, "%s; VFIO's groups are tried", error.what());
+    }
   }
+  if (space == nullptr) space = std::make_shared<Type1Space>(function);
   known = space;
   return space;
 }

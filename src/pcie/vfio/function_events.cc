@@ -13,7 +13,6 @@
 #include "base/log.h"
 #include "pcie/vfio/capability.h"
 #include "pcie/vfio/function.h"
-#include "pcie/vfio/iommufd_abi.h"
 #include "spec/pci.h"
 
 namespace pynvme::pcie::vfio {

@@ -76,9 +76,4 @@ struct VfioDeviceAttachIommufdPt {
 };
 static_assert(sizeof(VfioDeviceAttachIommufdPt) == 12);
 
-// Flags of struct vfio_pci_hot_reset_info: entries hold identifiers of the iommufd, and all of them
-// are the caller's.
-inline constexpr uint32_t kHotResetInfoDevId = 1U << 0;
-inline constexpr uint32_t kHotResetInfoDevIdOwned = 1U << 1;
-
 }  // namespace pynvme::pcie::vfio::abi

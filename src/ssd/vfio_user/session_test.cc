@@ -276,6 +276,24 @@ TEST(VfioUserSession, MemoryThatTheClientRefusesIsAnErrorOfTheDevice) {
   EXPECT_EQ(client.read(kBar0, 0x1C, 4) & 2, 2U);  // CSTS.CFS
 }
 
+TEST(VfioUserSession, AnAddressOfNothingHoldsNoInterruptBack) {
+  TestClient client;
+  const base::UniqueFd file = memory_file(0x2000);  // and nothing at 2000h, where the data go
+  auto* const memory = static_cast<uint8_t*>(
+      mmap(nullptr, 0x2000, PROT_READ | PROT_WRITE, MAP_SHARED, file.get(), 0));
+  EXPECT_EQ(client.map(0, 0x2000, base::UniqueFd(dup(file.get()))), 0U);
+  const int vector = event();
+  EXPECT_EQ(client.error_of(8, set_irqs(0x24, 2, 0, 1), files({vector})), 0U);
+  const auto store = [&](uint64_t at, const Bytes& bytes) {
+    std::memcpy(memory + at, bytes.data(), bytes.size());
+  };
+  identify(client, store, false);
+  EXPECT_NE(memory[0x100F], 0);  // an error status
+  EXPECT_EQ(taken(vector), 1U);
+  munmap(memory, 0x2000);
+  close(vector);
+}
+
 TEST(VfioUserSession, EachInterruptTypeSaysWhatItHas) {
   TestClient client;
   const auto info = [&](uint32_t index) {

@@ -119,6 +119,24 @@ def test_io_queues_belong_to_the_association() -> None:
         nvme0.close()
 
 
+def test_a_queue_identifier_is_free_again_a_little_later() -> None:
+    refusals = [3]
+
+    def busy(connection: Connection, sqe: bytes, data: bytes) -> bool:
+        qid = struct.unpack("<H", sqe[42:44])[0]
+        if sqe[0] != 0x7F or sqe[4] != 1 or qid == 0 or not refusals[0]:
+            return False
+        refusals[0] -= 1
+        connection.respond(struct.unpack("<H", sqe[2:4])[0], 0x0C)  # Command Sequence Error
+        return True
+
+    with Target(on_command=busy) as target:
+        nvme0 = opened(target)
+        round_trip(nvme0, 8)
+        assert refusals == [0]
+        nvme0.close()
+
+
 def test_several_subsystems_have_to_be_named() -> None:
     with Target() as target:
         target.subsystems = ["nqn.2024-01.org.example:a", "nqn.2024-01.org.example:b"]

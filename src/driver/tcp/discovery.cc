@@ -152,22 +152,26 @@ std::string find_subsystem(const Options& options, const std::function<void()>& 
     throw EnumerateError(std::string(error.what()) +
                          ". Where a subsystem is named (;nqn=...) it need not be found");
   }
-  // Those that are reached at this very address: nothing else was named.
+  // Those of this very port; of any where there are none, for it may be forwarded to another.
   std::vector<std::string> found;
-  std::string list;
-  for (const DiscoveryEntry& entry : entries) {
-    if (!entry.is_nvm_over_tcp() || entry.trsvcid != std::to_string(options.port)) continue;
-    if (std::count(found.begin(), found.end(), entry.subnqn) != 0) continue;
-    found.push_back(entry.subnqn);
-    list += "\n  " + options.name + ";nqn=" + entry.subnqn;
+  for (const bool any_port : {false, true}) {
+    for (const DiscoveryEntry& entry : entries) {
+      if (!entry.is_nvm_over_tcp() || std::count(found.begin(), found.end(), entry.subnqn) != 0) {
+        continue;
+      }
+      if (any_port || entry.trsvcid == std::to_string(options.port)) found.push_back(entry.subnqn);
+    }
+    if (!found.empty()) break;
   }
   if (found.size() == 1) return found.front();
   if (found.empty()) {
-    throw EnumerateError(options.name +
-                         ": its Discovery service tells of no NVM subsystem on port " +
-                         std::to_string(options.port) + " (./pynvme discover " + options.name +
-                         " shows what it tells of)");
+    throw EnumerateError(
+        options.name +
+        ": its Discovery service tells of no NVM subsystem over TCP (./pynvme discover " +
+        options.name + " shows what it tells of)");
   }
+  std::string list;
+  for (const std::string& nqn : found) list.append("\n  " + options.name + ";nqn=" + nqn);
   throw EnumerateError(options.name + " has " + std::to_string(found.size()) +
                        " NVM subsystems; name one:" + list);
 }

@@ -141,14 +141,25 @@ void TcpTransport::connect() {
 void TcpTransport::connect_io(TcpQueue& queue, const QueueRings& rings, uint8_t priority,
                               QueuePair& pair) {
   queue.set_in_capsule_max(in_capsule_max_);
-  queue.open(dial(options_, idle_), idle_);
   auto data = connect_data(options_, options_.subnqn, cntlid_);
-  const spec::Cqe cqe = queue.execute(connect_command(rings.id, rings.entries, priority, 0), &data,
-                                      sizeof(data), "Connect", idle_);
-  if (!cqe.ok()) {
-    throw CommandFailed(name() + ": the target refused IO queue " + std::to_string(rings.id) +
-                            ": " + connect_refusal(cqe),
-                        cqe);
+  const base::Clock& real = base::Clock::real();
+  const uint64_t start_ns = real.now_ns();
+  while (true) {
+    queue.open(dial(options_, idle_), idle_);
+    const spec::Cqe cqe = queue.execute(connect_command(rings.id, rings.entries, priority, 0),
+                                        &data, sizeof(data), "Connect", idle_);
+    if (cqe.ok()) break;
+    // A queue of that identifier was deleted a moment ago, and the target has not yet noticed that
+    // its connection is closed.
+    const bool still_there =
+        cqe.sct() == spec::sct::kGeneric && cqe.sc() == spec::sc::kCommandSequenceError;
+    if (!still_there || real.now_ns() - start_ns > options_.answer_ms * kMs) {
+      throw CommandFailed(name() + ": the target refused IO queue " + std::to_string(rings.id) +
+                              ": " + connect_refusal(cqe),
+                          cqe);
+    }
+    std::this_thread::sleep_for(kReconnectPause / 5);
+    if (idle_) idle_();
   }
   queue.serve(&pair);
 }

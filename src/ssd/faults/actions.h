@@ -16,7 +16,6 @@ enum class FaultScope : uint8_t {
   kRead,   // Read
   kWrite,  // Write
   kAny,    // every command
-  kSanitize,
 };
 
 struct FaultKey {

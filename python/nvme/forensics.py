@@ -72,6 +72,7 @@ _NEXT = {
     "constant": "see whether the LBA was ever programmed: one byte repeated is erased or "
     "uninitialised memory",
     "shifted": "look at the transfer: offsets and lengths of data pointers, and of DMA",
+    "compare_refused": "read these LBAs: that shows which of them is wrong, and what it holds",
     "unstamped": "write with Namespace.write(), which stamps, or switch the checking off for raw "
     "data",
     "garbage": "read again, and compare with the neighbours: these data were never sent",
@@ -88,7 +89,8 @@ class Report:
     """One miscompare. Made by reads that do not match; see `nvme.forensics`.
 
     Attributes: `classification` ("stale", "lost", "misdirected", "other_namespace", "torn",
-    "bit_flips", "zeroes", "constant", "shifted", "unstamped", "garbage"), `certain` (False: the
+    "bit_flips", "zeroes", "constant", "shifted", "unstamped", "compare_refused",
+    "garbage"), `certain` (False: the
     most likely one), `text` (one sentence), `next_step`; `device`, `nsid`, `queue`, `cid`,
     `command`, `slba`, `nlb` of the read; `lba`, the first LBA that is wrong, `bad_lbas`, all of
     this read; `found_write` and `expected_write`, dicts with lba, token, writer, queue, cid, slba,

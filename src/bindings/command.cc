@@ -48,8 +48,10 @@ void CommandContext::on_complete(const driver::Command&, spec::Cqe& cqe) noexcep
   release_buffer();
   if (changes && ok) changes->note(change);
   if (!tracked) return;
-  mismatch = tracked->end(ok);
-  if (!mismatch) return;
+  const bool refused = cqe.sct() == spec::sct::kMedia && cqe.sc() == spec::sc::kCompareFailure;
+  mismatch = tracked->end(ok, refused);
+  // A Compare that failed keeps the device's status.
+  if (!mismatch || refused) return;
   cqe.status = spec::with_phase(
       spec::make_status(spec::sct::kVendor, spec::sc::kDataVerifyMismatch), cqe.phase());
 }

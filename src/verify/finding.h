@@ -17,9 +17,10 @@ enum class Damage : uint8_t {
   kTorn,            // the old data in part, the new in part
   kBitFlips,
   kZeroes,
-  kConstant,   // one byte repeated, such as FFh
-  kShifted,    // the right data at the wrong place in the LBA
-  kUnstamped,  // as written last, but by a raw write without stamps
+  kConstant,        // one byte repeated, such as FFh
+  kShifted,         // the right data at the wrong place in the LBA
+  kCompareRefused,  // by Compare: the drive holds something else, whatever it is
+  kUnstamped,       // as written last, but by a raw write without stamps
 };
 
 // "bit_flips" and the like: what the artefact and Python call it.

@@ -127,6 +127,10 @@ class Examiner {
       finding.damage = Damage::kUnstamped;
       return finding;
     }
+    if (mismatch_.kind == Mismatch::Kind::kRefused) {
+      finding.damage = Damage::kCompareRefused;
+      return finding;
+    }
     if (is_older_version(one, finding) || is_zero(one, finding) || is_elsewhere(one, finding) ||
         is_near_the_expected(one, finding) || is_flipped_by_crc(one, finding) ||
         is_part_of_two(one, finding) || is_constant(one, finding) || is_shifted(one, finding) ||
@@ -541,6 +545,12 @@ class Examiner {
                 std::to_string(std::abs(finding.shift)) + " bytes too far " +
                 (finding.shift > 0 ? "back" : "in front");
         break;
+      case Damage::kCompareRefused:
+        text +=
+            "Compare of the data written last was refused: the drive holds something else in one "
+            "of its " +
+            std::to_string(capture_.command_nlb) + " LBAs";
+        break;
       case Damage::kUnstamped:
         text += "unstamped: as written last, but by a raw write that is not stamped with its LBA";
         break;
@@ -598,6 +608,8 @@ const char* damage_name(Damage damage) {
       return "constant";
     case Damage::kShifted:
       return "shifted";
+    case Damage::kCompareRefused:
+      return "compare_refused";
     case Damage::kUnstamped:
       return "unstamped";
   }

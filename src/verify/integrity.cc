@@ -58,6 +58,19 @@ std::string Mismatch::text() const {
                "(CRC-32C 0x%08x; first 8 bytes 0x%" PRIx64 ")",
                lba, actual_crc, stamped_lba);
       break;
+    case Kind::kRefused:
+      snprintf(line, sizeof(line),
+               "LBA 0x%" PRIx64
+               ": Compare found a difference, but the data are those that were written last",
+               lba);
+      break;
+    case Kind::kAccepted:
+      snprintf(line, sizeof(line),
+               "LBA 0x%" PRIx64
+               ": Compare found no difference, but the data are not what was written last (CRC-32C "
+               "0x%08x, expected 0x%08x)",
+               lba, actual_crc, expected_crc);
+      break;
     case Kind::kTorn:
       snprintf(line, sizeof(line),
                "LBA 0x%" PRIx64
@@ -278,6 +291,50 @@ bool Integrity::end_read(Ticket& ticket, bool ok, const uint8_t* data, uint64_t 
       !ok || !checking() || unlocked_changes_.load() != 0 || check(ticket, data, bytes, mismatch);
   end_observe(ticket);
   return fine;
+}
+
+Integrity::Comparison Integrity::compare(const Ticket& ticket, const uint8_t* data,
+                                         uint64_t bytes) const noexcept {
+  using Outcome = Comparison::Outcome;
+  const uint32_t size = lba_bytes();
+  if (ticket.held != Ticket::Held::kShared || !checking() || unlocked_changes_.load() != 0 ||
+      tracked_part(ticket.slba, ticket.nlb) != ticket.nlb || bytes / size < ticket.nlb) {
+    return {};
+  }
+  Comparison result{Outcome::kSame, ticket.slba};
+  for (uint64_t lba = ticket.slba; lba < ticket.slba + ticket.nlb; ++lba, data += size) {
+    const uint32_t expected = table_.get(lba);
+    const bool zeroed = expected == LbaTable::kZeroed;
+    if (!zeroed && !LbaTable::is_crc(expected)) {
+      result.outcome = Outcome::kUnknown;
+    } else if (zeroed ? !all_zero(data, size)
+                      : LbaTable::from_crc(base::crc32c(data, size)) != expected) {
+      return {Outcome::kDifferent, lba};
+    }
+  }
+  return result;
+}
+
+bool Integrity::end_compare(Ticket& ticket, const Comparison& comparison, bool ok, bool refused,
+                            const uint8_t* data, uint64_t bytes, Mismatch* mismatch) noexcept {
+  using Outcome = Comparison::Outcome;
+  const bool wrong = ticket.held == Ticket::Held::kShared && unlocked_changes_.load() == 0 &&
+                     ((refused && comparison.outcome == Outcome::kSame) ||
+                      (ok && comparison.outcome == Outcome::kDifferent));
+  if (wrong) {
+    const uint32_t size = lba_bytes();
+    const uint8_t* const wrong_lba = data + (comparison.lba - ticket.slba) * size;
+    *mismatch = {refused ? Mismatch::Kind::kRefused : Mismatch::Kind::kAccepted,
+                 comparison.lba,
+                 state(comparison.lba),
+                 base::crc32c(wrong_lba, size),
+                 stamped_lba(wrong_lba),
+                 0,
+                 nullptr};
+    capture(ticket, data, bytes, mismatch);
+  }
+  end_observe(ticket);
+  return !wrong;
 }
 
 void Integrity::end_exclusive(Ticket& ticket) noexcept {

@@ -29,11 +29,13 @@ namespace pynvme::verify {
 struct Mismatch {
   enum class Kind : uint8_t {
     kNone,
-    kCrc,      // the data differ from what was written last
-    kStamp,    // the data are what was written, but not stamped with the LBA's address
-    kNotZero,  // the LBA was zeroed, the data are not all zero
-    kNeither,  // several contents would be right after a reset or loss of power, this is none
-    kTorn,     // a write that the loss of power must leave whole or undone is there in part
+    kCrc,       // the data differ from what was written last
+    kStamp,     // the data are what was written, but not stamped with the LBA's address
+    kNotZero,   // the LBA was zeroed, the data are not all zero
+    kNeither,   // several contents would be right after a reset or loss of power, this is none
+    kRefused,   // Compare of the data that were written last found a difference
+    kAccepted,  // Compare of other data found none
+    kTorn,      // a write that the loss of power must leave whole or undone is there in part
   };
 
   Kind kind = Kind::kNone;
@@ -134,6 +136,16 @@ class Integrity {
     ticket.held = Ticket::Held::kNothing;
   }
   // `log`: as in record_data(). durable: it had FUA.
+  // Whether a Compare of these data has to succeed: while its LBAs are locked, before it is sent.
+  struct Comparison {
+    enum class Outcome : uint8_t { kUnknown, kSame, kDifferent } outcome = Outcome::kUnknown;
+    uint64_t lba = 0;  // the first that differs
+  };
+  Comparison compare(const Ticket& ticket, const uint8_t* data, uint64_t bytes) const noexcept;
+  // refused: the device found a difference. False: it should not have, or should have.
+  [[nodiscard]] bool end_compare(Ticket& ticket, const Comparison& comparison, bool ok,
+                                 bool refused, const uint8_t* data, uint64_t bytes,
+                                 Mismatch* mismatch) noexcept;
   void end_write(Ticket& ticket, bool ok, WriteLog* log = nullptr, bool durable = false) noexcept;
   void end_change(Ticket& ticket, uint32_t state, bool ok, WriteLog* log = nullptr,
                   bool durable = false) noexcept;

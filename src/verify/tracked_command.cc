@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "spec/opcode.h"
 #include "verify/stamp.h"
 
 namespace pynvme::verify {
@@ -41,7 +42,11 @@ std::vector<RangeLocks::Range> disjoint_locks(const std::vector<LbaRange>& range
 
 TrackedCommand::TrackedCommand(std::shared_ptr<Integrity> integrity, const spec::Sqe& sqe,
                                uint8_t* data, uint64_t bytes)
-    : integrity_(std::move(integrity)), access_(classify_io(sqe)), data_(data), bytes_(bytes) {
+    : integrity_(std::move(integrity)),
+      access_(classify_io(sqe)),
+      data_(data),
+      bytes_(bytes),
+      compares_(sqe.opcode == spec::io::kCompare && data != nullptr) {
   if (data_ == nullptr) bytes_ = 0;
   if (access_.effect == Effect::kDeallocate) ranges_ = dataset_ranges(sqe, data_, bytes_);
 }
@@ -108,6 +113,7 @@ void TrackedCommand::begin_anyway(bool stamped) {
 }
 
 void TrackedCommand::prepare_data(bool stamped) {
+  if (compares_) comparison_ = integrity_->compare(ticket_, data_, bytes_);
   if (!is_change(access_.effect)) return;
   ScriptData& script = integrity_->script_data();
   const uint64_t now_ns = base::Clock::real().now_ns();
@@ -146,7 +152,7 @@ void TrackedCommand::end_interrupted() {
   }
 }
 
-Mismatch TrackedCommand::end(bool ok) {
+Mismatch TrackedCommand::end(bool ok, bool refused) {
   if (!std::exchange(begun_, false)) return {};
   WriteLog* const log = integrity_->script_data().log().get();
   switch (access_.effect) {
@@ -160,9 +166,16 @@ Mismatch TrackedCommand::end(bool ok) {
       if (!integrity_->end_read(ticket_, ok, data_, bytes_, &mismatch)) return mismatch;
       break;
     }
-    case Effect::kObserve:
-      integrity_->end_observe(ticket_);
+    case Effect::kObserve: {
+      Mismatch mismatch;
+      if (!compares_) {
+        integrity_->end_observe(ticket_);
+      } else if (!integrity_->end_compare(ticket_, comparison_, ok, refused, data_, bytes_,
+                                          &mismatch)) {
+        return mismatch;
+      }
       break;
+    }
     case Effect::kWrite:
       integrity_->end_write(ticket_, ok, log, access_.durable);
       break;

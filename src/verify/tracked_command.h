@@ -29,8 +29,9 @@ class TrackedCommand {
   bool begin(bool stamped);
   void begin_anyway(bool stamped);
 
-  // After its completion, or when it is given up (ok = false).
-  Mismatch end(bool ok);
+  // After its completion, or when it is given up (ok = false). refused: a Compare found a
+  // difference.
+  Mismatch end(bool ok, bool refused = false);
   // A reset or a loss of power took it away: it was carried out or not, and will not be any more.
   void end_interrupted();
 
@@ -48,7 +49,9 @@ class TrackedCommand {
   uint8_t* data_;
   uint64_t bytes_;
   Attempt attempt_ = Attempt::kFresh;
+  bool compares_;
   bool begun_ = false;
+  Integrity::Comparison comparison_;
   Ticket ticket_;
   std::vector<LbaRange> ranges_;           // kDeallocate
   std::vector<RangeLocks::Range> locked_;  // kDeallocate: disjoint; empty when begun anyway

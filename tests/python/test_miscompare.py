@@ -175,6 +175,30 @@ def test_zeroes_and_stale_from_the_device(dut):
     assert (report.classification, report.lba) == ("stale", 0x21)
 
 
+def test_compare(dut):
+    old = dut.write(0x20)
+    new = dut.write(0x20)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        dut.ns.compare(dut.qpair, new, 0x20, 8).waitdone()
+        assert caught == []
+        dut.ns.compare(dut.qpair, old, 0x20, 8).waitdone()
+        assert [str(w.message) for w in caught] == ["ERROR status: 02/85"], "as it should be"
+        assert d.forensics.last() is None
+        caught.clear()
+        dut.ssd.fault("write,lba=36,count=1", "drop")
+        newest = dut.write(0x20)
+        dut.ns.compare(dut.qpair, newest, 0x20, 8).waitdone()
+        (refused,) = [str(w.message) for w in caught]
+        assert refused.startswith("ERROR status: 02/85: LBA 0x20: Compare found a difference, but")
+        assert d.forensics.last().classification == "compare_refused"
+        caught.clear()
+        dut.ns.compare(dut.qpair, new, 0x20, 8).waitdone()
+        (accepted,) = [str(w.message) for w in caught]
+        assert accepted.startswith("ERROR status: 07/81: LBA 0x20: Compare found no difference")
+        assert d.forensics.last().classification == "stale"
+
+
 def test_a_raw_write(dut):
     raw = d.Buffer(dut.size, ptype=32, pvalue=0x11223344)
     dut.ns.send_cmd(1, dut.qpair, raw, cdw10=0x20).waitdone()

@@ -12,7 +12,7 @@ std::unique_ptr<Function> open_function(const std::string& name) {
   auto function = read_sysfs_function(name);
   if (!function) {
     throw OpenError("there is no device at " + name +
-                    ", neither on the virtual bus nor in this machine (/sys/bus/pci/devices). "
+                    " on the virtual bus or in this machine (/sys/bus/pci/devices). "
                     "`./pynvme info` lists what is there; \"sim\" is the embedded SSD");
   }
   if (function->driver == "uio_pci_generic") {

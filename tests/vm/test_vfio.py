@@ -265,7 +265,7 @@ print("and goes on")
     assert "and goes on" in output
 
 
-def test_functions_of_one_group(tmp_path):
+def test_functions_of_one_group():
     """Two functions in a slot share a group: both are opened, or neither."""
     devices = [
         nvme("one", 64 << 20, addr="05.0", multifunction=True),
@@ -300,7 +300,7 @@ print("both did")
         assert "cannot get a hot reset: there is no port above it" in output
 
 
-def test_without_an_iommu_over_uio(tmp_path):
+def test_without_an_iommu_over_uio():
     devices = [nvme("one", 128 << 20, addr="05.0")]
     with Guest(devices, load=["uio_pci_generic"], hardware=Hardware(iommu=None)) as guest:
         address = guest.address(devices[0])
@@ -345,3 +345,22 @@ print("the pin works")
         output = guest.run(f"python {file}", env=allowed).output
         assert "the pin works" in output
         assert "UNSAFE" in output
+
+        file.write_text(f"{PRELUDE}ADDRESS = '{address}'\n{LOAD}\ntime.sleep(600)")
+        process = guest.start_command(f"python -u {file}", env=allowed)
+        process.wait_output("under load", 60)
+        second = guest.run(["python", "-c", opening], env=allowed, check=False).output
+        assert re.search(r"is in use by pid \d+ \(python", second), second
+        process.kill()
+        process.wait(30)
+        file.write_text(
+            f"{PRELUDE}pcie = d.Pcie('{address}')\n"
+            "assert pcie.mem_dword_read(0x14) & 1 == 0, 'CC.EN: the device was not reset'\n"
+            "nvme0 = d.Controller(pcie)\n"
+            "q = d.Qpair(nvme0, 8)\n"
+            "b = d.Buffer(4096)\n"
+            "d.Namespace(nvme0).read(q, b, 100000, 8).waitdone()\n"
+            "print('read', bytes(b[:]).hex())\n"
+        )
+        written = re.search("written ([0-9a-f]+)", process.output)[1]
+        assert f"read {written}" in guest.run(f"python {file}", env=allowed).output

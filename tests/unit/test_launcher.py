@@ -41,13 +41,13 @@ def launcher(tmp_path: Path) -> Path:
     return tmp_path / "pynvme"
 
 
-def run(launcher: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def run(launcher: Path, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [launcher, *arguments],
         capture_output=True,
         text=True,
         check=False,
-        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin"},
+        env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", **more},
     )
 
 
@@ -68,10 +68,10 @@ def test_commands_of_drives(launcher: Path, given: list[str], done: str) -> None
 
 
 def test_without_a_drive_setup_is_of_the_machine(launcher: Path) -> None:
-    """It looks at the build again, here in vain: this folder has none."""
-    result = run(launcher, "setup")
-    assert result.returncode != 0
-    assert "nvme.cli" not in result.stdout
+    """Which looks for an interpreter first: here in vain, so that nothing is installed."""
+    result = run(launcher, "setup", PYTHON="/nonexistent")
+    assert result.returncode == 1
+    assert "PYTHON=/nonexistent is not a CPython" in result.stderr
 
 
 def test_help_and_unknown_commands(launcher: Path) -> None:

@@ -18,8 +18,8 @@ namespace {
 constexpr uint64_t kPage = 4096;
 
 struct Slot {
-  std::atomic<uintptr_t> begin{0};  // 0: free
-  std::atomic<uintptr_t> end{0};
+  std::atomic<uint8_t*> begin{nullptr};  // null: free
+  std::atomic<uint8_t*> end{nullptr};
   std::atomic<bool> broken{false};
 };
 // As many as a process may map files before it runs into other limits.
@@ -31,14 +31,14 @@ struct sigaction before;
 
 void on_bus_error(int signal, siginfo_t* info, void* context) {
   const int saved_errno = errno;
-  const auto address = reinterpret_cast<uintptr_t>(info->si_addr);
+  const auto* const address = static_cast<const uint8_t*>(info->si_addr);
   const unsigned used = slots_used.load(std::memory_order_acquire);
   for (unsigned i = 0; i < used; ++i) {
     Slot& slot = slots[i];
-    const uintptr_t begin = slot.begin.load(std::memory_order_acquire);
-    const uintptr_t end = slot.end.load(std::memory_order_acquire);
-    if (begin == 0 || address < begin || address >= end) continue;
-    void* const zeroes = mmap(reinterpret_cast<void*>(begin), end - begin, PROT_READ | PROT_WRITE,
+    uint8_t* const begin = slot.begin.load(std::memory_order_acquire);
+    uint8_t* const end = slot.end.load(std::memory_order_acquire);
+    if (begin == nullptr || address < begin || address >= end) continue;
+    void* const zeroes = mmap(begin, static_cast<size_t>(end - begin), PROT_READ | PROT_WRITE,
                               MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (zeroes == MAP_FAILED) break;
     slot.broken.store(true, std::memory_order_release);
@@ -87,7 +87,8 @@ GuardedMapping::GuardedMapping(int fd, uint64_t offset, uint64_t size, bool writ
   }
   const std::lock_guard guard(mutex);
   watch_bus_errors();
-  while (slot_ < slots.size() && slots[slot_].begin.load(std::memory_order_relaxed) != 0) ++slot_;
+  while (slot_ < slots.size() && slots[slot_].begin.load(std::memory_order_relaxed) != nullptr)
+    ++slot_;
   if (slot_ == slots.size()) refuse(ENOSPC, "too many mappings");
   const int kind = (writable ? MAP_SHARED : MAP_PRIVATE) | (placed_ ? MAP_FIXED : 0);
   void* const mapped =
@@ -96,8 +97,8 @@ GuardedMapping::GuardedMapping(int fd, uint64_t offset, uint64_t size, bool writ
   data_ = static_cast<uint8_t*>(mapped);
   Slot& slot = slots[slot_];
   slot.broken.store(false, std::memory_order_relaxed);
-  slot.end.store(reinterpret_cast<uintptr_t>(data_) + size, std::memory_order_relaxed);
-  slot.begin.store(reinterpret_cast<uintptr_t>(data_), std::memory_order_release);
+  slot.end.store(data_ + size, std::memory_order_relaxed);
+  slot.begin.store(data_, std::memory_order_release);
   if (slot_ >= slots_used.load(std::memory_order_relaxed)) {
     slots_used.store(slot_ + 1, std::memory_order_release);
   }
@@ -105,9 +106,10 @@ GuardedMapping::GuardedMapping(int fd, uint64_t offset, uint64_t size, bool writ
 
 GuardedMapping::~GuardedMapping() {
   const std::lock_guard guard(mutex);
-  slots[slot_].begin.store(0, std::memory_order_release);
+  slots[slot_].begin.store(nullptr, std::memory_order_release);
   if (placed_) {
-    mmap(data_, size_, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    static_cast<void>(
+        mmap(data_, size_, PROT_READ | PROT_WRITE, MAP_FIXED | MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
   } else {
     munmap(data_, size_);
   }

@@ -30,6 +30,7 @@ using vfu::Header;
 namespace {
 
 constexpr uint64_t kAnswerTimeoutNs = 5'000'000'000;
+constexpr uint64_t kPauseNs = 20'000'000;
 constexpr uint64_t kLetGoNs = 1'000'000'000;
 constexpr uint64_t kRestartNs = 10'000'000'000;
 constexpr uint64_t kXferBytesMax = vfu::kDefaultMaxDataXferBytes;
@@ -54,41 +55,47 @@ class Busy : public std::runtime_error {
 
 }  // namespace
 
+std::unique_ptr<VfioUserConnection> VfioUserConnection::try_open(const std::string& socket_path,
+                                                                 std::string* why, bool* busy) {
+  try {
+    base::UniqueFd socket = base::connect_unix(socket_path);
+    const int fd = socket.get();
+    auto connection = std::make_unique<VfioUserConnection>(
+        std::make_unique<base::FramedSocket>(std::move(socket), framing()));
+    connection->watch(fd);
+    return connection;
+  } catch (const std::system_error& error) {
+    *why = error.code() == std::errc::no_such_file_or_directory ? "there is no such socket"
+           : error.code() == std::errc::connection_refused      ? "nobody listens there"
+                                                                : error.code().message();
+  } catch (const Busy& error) {
+    *why = error.what();
+    *busy = true;
+  } catch (const std::runtime_error& error) {
+    *why = error.what();
+  }
+  return nullptr;
+}
+
 std::unique_ptr<VfioUserConnection> VfioUserConnection::open(const std::string& path,
                                                              bool restarting) {
-  const base::Clock& clock = base::Clock::real();
-  const uint64_t deadline = clock.now_ns() + (restarting ? kRestartNs : kLetGoNs);
   std::string socket_path = path;
   struct stat found {};
   // Some device models open a folder with the socket in it.
   if (stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode)) socket_path += "/cntrl";
-  while (true) {
-    std::string why;
+  const uint64_t tries = (restarting ? kRestartNs : kLetGoNs) / kPauseNs;
+  std::string why;
+  for (uint64_t i = 0; i < tries; ++i) {
     bool retry = restarting;
-    try {
-      base::UniqueFd socket = base::connect_unix(socket_path);
-      const int fd = socket.get();
-      auto connection = std::make_unique<VfioUserConnection>(
-          std::make_unique<base::FramedSocket>(std::move(socket), framing()));
-      connection->watch(fd);
-      return connection;
-    } catch (const std::system_error& error) {
-      why = error.code() == std::errc::no_such_file_or_directory ? "there is no such socket"
-            : error.code() == std::errc::connection_refused      ? "nobody listens there"
-                                                                 : error.code().message();
-    } catch (const Busy& busy) {
-      why = busy.what();
-      retry = true;
-    } catch (const std::runtime_error& error) {
-      why = error.what();
-    }
-    if (!retry || clock.now_ns() >= deadline) {
-      throw OpenError("cannot open unix:" + path + ": " + why +
-                      ". Start its server first, for example ./pynvme serve --socket " + path);
-    }
-    const timespec pause{0, 20'000'000};
+    if (auto connection = try_open(socket_path, &why, &retry)) return connection;
+    if (!retry) break;
+    const timespec pause{0, static_cast<long>(kPauseNs)};
     nanosleep(&pause, nullptr);
   }
+  std::string text = "cannot open unix:";
+  text.append(path).append(": ").append(why);
+  text.append(". Start its server first, for example ./pynvme serve --socket ").append(path);
+  throw OpenError(text);
 }
 
 VfioUserConnection::VfioUserConnection(std::unique_ptr<FrameChannel> channel)

@@ -62,6 +62,9 @@ class VfioUserConnection {
     uint64_t size;
   };
 
+  // Null when that failed, with the reason; *busy is set when it has another client.
+  static std::unique_ptr<VfioUserConnection> try_open(const std::string& socket_path,
+                                                      std::string* why, bool* busy);
   void negotiate();
   Reply ask_locked(spec::vfu::Command command, std::span<const uint8_t> payload,
                    std::span<const int> fds);

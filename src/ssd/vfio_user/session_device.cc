@@ -34,7 +34,7 @@ uint32_t msi_vectors(Device& device, uint16_t capability) {
 // The widest natural access to what is left.
 unsigned width_at(uint64_t offset, size_t left, unsigned widest) {
   unsigned width = widest;
-  while (offset % width != 0 || width > left) width /= 2;
+  while (width > 1 && (offset % width != 0 || width > left)) width /= 2;
   return width;
 }
 

@@ -11,6 +11,7 @@ import json
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -36,11 +37,12 @@ class Figure(TypedDict):
 
 
 class Bed:
-    """An embedded SSD without latency model, its first GiB written by IOWorkers."""
+    """An SSD without latency model, its first GiB written by IOWorkers; an embedded one of its own,
+    or what is served at an address."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, address: str = "", written: int = 1024 * MIB) -> None:
         self.seconds = seconds
-        self.ssd = nvme.Ssd(latency=0, capacity="4GiB")
+        self.ssd = address or nvme.Ssd(latency=0, capacity="4GiB")
         self.nvme0 = nvme.Controller(self.ssd)
         self.nvme0n1 = nvme.Namespace(self.nvme0)
         self.qpair = nvme.Qpair(self.nvme0, 64)
@@ -49,7 +51,7 @@ class Bed:
             lba_random=False,
             read_percentage=0,
             qdepth=32,
-            region_end=1024 * MIB // LBA_BYTES,
+            region_end=written // LBA_BYTES,
         ).start().close()
 
     def close(self) -> None:
@@ -141,6 +143,53 @@ class Bed:
         return (now - start) * 1e6 / count
 
 
+class Served:
+    """An SSD like the Bed's, in a process of its own, over vfio-user; its first 64 MiB written."""
+
+    def __init__(self, seconds: float) -> None:
+        self._folder = tempfile.TemporaryDirectory(prefix="pynvme-bench-")
+        path = Path(self._folder.name) / "ssd.sock"
+        options = "sim:latency=0,capacity=4GiB"
+        self._server = subprocess.Popen(
+            [sys.executable, "-m", "nvme.cli", "serve", "--socket", path, "--dut", options],
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert self._server.stdout is not None
+        if not self._server.stdout.readline().startswith("serving"):
+            raise RuntimeError("the server of the benchmark did not start")
+        self.bed = Bed(seconds, f"unix:{path}", 64 * MIB)
+
+    def close(self) -> None:
+        self.bed.close()
+        self.bed.nvme0.close()
+        self._server.terminate()
+        self._server.communicate()
+        self._folder.cleanup()
+
+
+class VfioUser:
+    """4 KiB random reads at depth 32 over 64 MiB: through a socket, and in this process."""
+
+    def __init__(self, bed: Bed) -> None:
+        self._bed = bed
+        self._served: Served | None = None
+
+    def iops(self) -> float:
+        """Through the socket."""
+        if self._served is None:
+            self._served = Served(self._bed.seconds)
+        return self._served.bed.io4k(64 * MIB)
+
+    def ratio(self) -> float:
+        """The same for each IO of the SSD in this process, measured right after."""
+        return self.iops() / self._bed.io4k(64 * MIB)
+
+    def close(self) -> None:
+        if self._served is not None:
+            self._served.close()
+
+
 def own_kib() -> int:
     """KiB of memory that this process alone has written to."""
     smaps = Path("/proc/self/smaps_rollup").read_text()
@@ -181,7 +230,7 @@ class Benchmark:
         }
 
 
-def benchmarks(bed: Bed) -> list[Benchmark]:
+def benchmarks(bed: Bed, vfio_user: VfioUser) -> list[Benchmark]:
     """All that can be measured here."""
     found = [
         Benchmark(
@@ -220,6 +269,18 @@ def benchmarks(bed: Bed) -> list[Benchmark]:
                 ("mixed4k", "4 KiB random, 70 % reads", 70),
             )
             for switch in ("on", "off")
+        ),
+        Benchmark(
+            "vfio_user_read4k_qd32_iops",
+            "IO/s",
+            "as read4k_iops, the SSD in another process over vfio-user",
+            vfio_user.iops,
+        ),
+        Benchmark(
+            "vfio_user_read4k_qd32_ratio",
+            "",
+            "the same for each IO in this process, measured in turns",
+            vfio_user.ratio,
         ),
         Benchmark("python_read_us", "us", "one 4 KiB read from Python", bed.python_read),
         Benchmark(
@@ -266,7 +327,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measures, prints a line a figure, and writes the JSON file."""
     bed = Bed(args.seconds)
-    chosen = benchmarks(bed)
+    vfio_user = VfioUser(bed)
+    chosen = benchmarks(bed, vfio_user)
     if not NULL_LOOP.exists():
         print("loop_null_iops is left out: it needs the source tree (./pynvme bench)")
     if args.only:
@@ -286,12 +348,13 @@ def run(args: argparse.Namespace) -> int:
         low, high = min(benchmark.runs), max(benchmark.runs)
         digits = 2 if figure["value"] < 1000 else 0
         print(
-            f"{benchmark.name:21} {figure['value']:>14,.{digits}f} {benchmark.unit:5}"
+            f"{benchmark.name:27} {figure['value']:>14,.{digits}f} {benchmark.unit:5}"
             f"{low:>14,.{digits}f} to {high:,.{digits}f}   {benchmark.what}"
         )
     if args.json:
         Path(args.json).write_text(
             json.dumps([benchmark.figure() for benchmark in chosen], indent=2) + "\n"
         )
+    vfio_user.close()
     bed.close()
     return 0

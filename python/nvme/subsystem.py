@@ -62,7 +62,7 @@ class Subsystem:
         self._poweron_cb = poweron_cb
         self._poweroff_cb = poweroff_cb
         self._sleep_s: float = 0
-        self._slot: reappearance.Slot | None = None  # while others have its power off
+        self._slot: reappearance.Slot | None = None  # while its power is off
 
     def poweroff(self) -> None:
         """Take the power away, suddenly unless shutdown_notify() came before.
@@ -77,12 +77,14 @@ class Subsystem:
         >>> nvme0.reset()
         >>> nvme0.close()
         """
+        self._slot = self._slot or self._real_slot()  # it may be without power already, and gone
         if self._poweroff_cb is not None:
-            self._slot = self._real_slot()
             self._poweroff_cb()
             _core.controller_power_lost(self._nvme)
-        elif self._real_slot() is not None:
-            self._sleep()
+        elif self._slot is not None:
+            with _as_runtime_error():
+                power.sleep_in_s3(Tree(), self._sleep_s)
+            _core.controller_power_lost(self._nvme)
         else:
             _core.controller_power_off(self._nvme)
 
@@ -101,6 +103,7 @@ class Subsystem:
             self._poweron_cb()
             if self._slot is None:
                 return
+        if self._slot is not None:
             with _as_runtime_error():
                 reappearance.wait_until_back(Tree(), self._slot)
             self._slot = None
@@ -111,11 +114,6 @@ class Subsystem:
         if _core.controller_has_slot_power(self._nvme):
             return None
         return reappearance.slot_of(Tree(), self._nvme.addr)
-
-    def _sleep(self) -> None:
-        with _as_runtime_error():
-            power.sleep_in_s3(Tree(), self._sleep_s)
-        _core.controller_power_lost(self._nvme)
 
     def power_cycle(self, sec: float = 10) -> None:
         """Power off, `sec` seconds later on again. Controller.reset() comes next.

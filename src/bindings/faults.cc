@@ -41,6 +41,8 @@ const char* scope_text(pcie::FaultScope scope) {
       return "Read";
     case pcie::FaultScope::kWrite:
       return "Write";
+    case pcie::FaultScope::kSanitize:
+      return "Sanitize";
     case pcie::FaultScope::kAny:
       return "all";
   }

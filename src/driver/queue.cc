@@ -61,6 +61,14 @@ CompletionQueue::CompletionQueue(uint16_t id, uint32_t entries, const QueueMemor
   reset();
 }
 
+bool CompletionQueue::overtaken() const noexcept {
+  const uint32_t behind = head_ + 1 == entries_ ? 0 : head_ + 1;
+  const uint32_t phase = behind == 0 ? phase_ ^ 1U : phase_;
+  // The later one first: when both arrive meanwhile, the head is new by the time it is looked at.
+  const uint64_t high = __atomic_load_n(ring_ + behind * kWords + 1, __ATOMIC_ACQUIRE);
+  return (high >> kPhaseShift & 1) == phase && !ready();
+}
+
 void CompletionQueue::reset() {
   head_ = 0;
   // The first round of entries carries phase 1, so the ring starts with zeroes (NVMe Base 2.0

@@ -98,6 +98,8 @@ class alignas(kCacheLine) CompletionQueue {
     const uint64_t* words = ring_ + static_cast<size_t>(head_) * kWords;
     return (__atomic_load_n(words + 1, __ATOMIC_ACQUIRE) >> kPhaseShift & 1) == phase_;
   }
+  // Whether the entry behind the one at the head is new and that one is not: no device posts so.
+  bool overtaken() const noexcept;
   void ring() noexcept { ring(head_); }
   void ring(uint32_t value) noexcept {
     __atomic_store_n(doorbell_, value, __ATOMIC_RELEASE);

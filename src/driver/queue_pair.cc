@@ -83,6 +83,15 @@ void QueuePair::report(AnomalyKind kind, const spec::Cqe& cqe, uint64_t now_ns) 
             cq_.id(), anomaly_text(kind), cqe.sqid, cqe.cid, cqe.sqhd, cqe.cdw0, cqe.status);
 }
 
+void QueuePair::report_overtaken() {
+  if (++anomalies_ > kMaxAnomaliesLogged) return;
+  base::log(
+      base::LogLevel::kError,
+      "completion queue %u: entry %u is not new, and entry %u behind it is: a phase bit was not "
+      "toggled, and no completion behind it can be seen before a reset",
+      cq_.id(), cq_.head(), cq_.head() + 1 == cq_.entries() ? 0 : cq_.head() + 1);
+}
+
 void QueuePair::abandon(uint16_t cid, uint64_t now_ns) {
   Slot& slot = slots_[cid];
   const uint64_t sequence = slot.sequence_state >> kStateBits;

@@ -147,6 +147,7 @@ class QueuePair {
       ++count;
       expired(static_cast<uint16_t>(cid));
     }
+    if (count != 0 && cq_.overtaken()) report_overtaken();
     return count;
   }
   // Takes a command out of expire()'s reach: an AER waits as long as it takes.
@@ -205,6 +206,7 @@ class QueuePair {
 
   void refuse(const spec::Cqe& cqe, uint64_t state, uint64_t now_ns);
   void report(AnomalyKind kind, const spec::Cqe& cqe, uint64_t now_ns);
+  void report_overtaken();
   void abandon(uint16_t cid, uint64_t now_ns);
 
   SubmissionQueue sq_;

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstring>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -84,6 +85,36 @@ TEST(QueuePairTest, HotFieldsOfTheTwoSidesLieInDifferentLines) {
   EXPECT_EQ(sizeof(SubmissionQueue), kCacheLine);
   EXPECT_EQ(sizeof(CompletionQueue), kCacheLine);
   EXPECT_EQ(alignof(QueuePair), kCacheLine);
+}
+
+TEST(QueuePairTest, AnEntryThatOvertakesTheOneBeforeItIsReported) {
+  for (const uint32_t before : {0U, 2U}) {  // in the middle of the ring, and at its end
+    Rig rig(4);
+    for (uint32_t i = 0; i <= before; ++i) {
+      rig.device.post(static_cast<uint16_t>(rig.submit()));
+      rig.pair.ring();
+      ASSERT_EQ(rig.reap().size(), 1U);
+    }
+    base::drain_log();
+    const auto first = static_cast<uint16_t>(rig.submit());
+    const auto second = static_cast<uint16_t>(rig.submit());
+    rig.pair.ring();
+    const uint32_t stuck = rig.device.tail;
+    rig.device.post(first);
+    rig.device.cq[stuck].status ^= 1;
+    rig.pair.expire(UINT64_MAX - 1, 1, [](uint16_t) {});
+    EXPECT_TRUE(base::drain_log().empty()) << "nothing is behind it";
+    rig.submit();
+    rig.pair.ring();
+    rig.device.post(second);
+    rig.pair.expire(UINT64_MAX - 1, 1, [](uint16_t) {});
+    const auto lines = base::drain_log();
+    ASSERT_EQ(lines.size(), 1U);
+    EXPECT_EQ(lines[0].text, "completion queue 3: entry " + std::to_string(stuck) +
+                                 " is not new, and entry " + std::to_string((stuck + 1) % 4) +
+                                 " behind it is: a phase bit was not toggled, and no completion "
+                                 "behind it can be seen before a reset");
+  }
 }
 
 TEST(QueuePairTest, WrapsAndFlipsThePhaseAtEveryDepth) {

@@ -111,6 +111,15 @@ uint64_t thread_cpu_ns() {
   return ns(usage.ru_utime) + ns(usage.ru_stime);
 }
 
+// Why nothing was completed any more, when the controller's registers say it.
+void add_reason(driver::Controller& controller, Result* result) {
+  try {
+    controller.check_alive();
+  } catch (const driver::Error& error) {
+    result->detail.append("; ").append(error.what());
+  }
+}
+
 void sleep_ns(uint64_t ns) {
   const timespec nap{0, static_cast<long>(std::min(ns, kLongestSleepNs))};
   nanosleep(&nap, nullptr);
@@ -217,6 +226,7 @@ void Runner::run() noexcept {
   const uint64_t elapsed_ns = std::max<uint64_t>(clock.now_ns() - start_ns, 1);
   Result result = worker_->result();
   result.cpu_usage = static_cast<double>(thread_cpu_ns()) / static_cast<double>(elapsed_ns);
+  if (result.error == HostError::kIoTimeout) add_reason(*controller_, &result);
   const std::lock_guard guard(mutex_);
   result_ = std::move(result);
   over_ = true;

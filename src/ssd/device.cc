@@ -62,6 +62,7 @@ void Device::unplug() {
   const std::lock_guard lock(impl_->control_);
   impl_->reset_function(PciSpace::Reset::kConventional);
   impl_->registers_.end_subsystem_shutdown();
+  impl_->faults_.reappear();
   const Queues::AllLocked all(impl_->queues_);
   impl_->host_ = nullptr;
   impl_->memory_.set_host(nullptr);
@@ -70,7 +71,7 @@ void Device::unplug() {
 
 uint32_t Device::config_read(uint16_t offset, unsigned size) {
   const std::lock_guard lock(impl_->control_);
-  if (impl_->host_ == nullptr || !impl_->powered_) return 0xFFFF'FFFF;
+  if (!impl_->present()) return 0xFFFF'FFFF;
   impl_->pci_.set_interrupt_status(impl_->interrupts_.pin_status());
   impl_->pci_.set_msi_pending(impl_->interrupts_.msi_pending());
   return impl_->pci_.read(offset, size);
@@ -78,7 +79,7 @@ uint32_t Device::config_read(uint16_t offset, unsigned size) {
 
 void Device::config_write(uint16_t offset, uint32_t value, unsigned size) {
   std::unique_lock lock(impl_->control_);
-  if (impl_->host_ == nullptr || !impl_->powered_) return;
+  if (!impl_->present()) return;
   const unsigned changed = impl_->pci_.write(offset, value, size);
   if ((changed & PciSpace::kFlr) != 0) {
     impl_->reset_function(PciSpace::Reset::kFunctionLevel);

@@ -94,8 +94,9 @@ struct Device::Impl {
   Impl(const Config& with, const base::Clock& by);
   ~Impl();
 
+  bool present() const { return host_ != nullptr && powered_ && !faults_.vanished(); }
   bool reachable() const {  // control_ is held
-    return host_ != nullptr && powered_ && pci_.memory_enabled() && pci_.in_d0();
+    return present() && pci_.memory_enabled() && pci_.in_d0();
   }
   uint32_t register_read(uint32_t offset);
   void register_write(uint32_t offset, uint32_t value, std::unique_lock<std::mutex>& lock);

@@ -241,6 +241,7 @@ void Device::power_off() {
   impl.settle();
   impl.trace_.note(TraceKind::kPowerOff);
   impl.powered_ = false;
+  impl.faults_.reappear();
   impl.reset_function(PciSpace::Reset::kPowerOn);
   impl.namespaces_.power_lost();
   impl.maintenance_.power_off(impl.now());

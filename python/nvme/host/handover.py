@@ -58,10 +58,9 @@ def set_up(tree: Tree, addresses: Sequence[str], options: Options, say: Say, war
             for function in functions:
                 _check_group(tree, function, named)
             drivers = {f.address: choose_driver(tree, f, options.driver) for f in functions}
-            if to is not None and UIO in drivers.values():
+            if to is not None and not all(behind_iommu(tree, f) for f in functions):
                 raise RefusedError(
-                    f"without an IOMMU only root can use a device ({UIO}): leave --user and "
-                    "--group out"
+                    "without an IOMMU only root can use a device: leave --user and --group out"
                 )
             if UIO in drivers.values():
                 say(reserve(tree, options.hugepages_mib))
@@ -72,7 +71,7 @@ def set_up(tree: Tree, addresses: Sequence[str], options: Options, say: Say, war
                 _hand_over(tree, function, drivers[function.address], say, warn)
         for function in functions:
             now = pci_function(tree, function.address)
-            if to is not None and now is not None and drivers[now.address] == VFIO:
+            if to is not None and now is not None:
                 nodes = permit(tree, now, to)
                 say(f"  {', '.join(nodes) or 'no node'} belongs to {to.who}")
         if to is not None:

@@ -15,6 +15,7 @@ UIO = "uio_pci_generic"
 USER_DRIVERS = (VFIO, UIO)
 # "no-IOMMU mode" of VFIO: groups are made up and protect nothing.
 NOIOMMU_MODE = "/sys/module/vfio/parameters/enable_unsafe_noiommu_mode"
+_TYPE1 = "/sys/module/vfio_iommu_type1"
 _LOCKDOWN = "/sys/kernel/security/lockdown"
 
 
@@ -72,6 +73,9 @@ def choose_driver(tree: Tree, function: PciFunction, wanted: str | None) -> str:
                 "use physical addresses, which the IOMMU does not let through. Leave --driver out"
             )
         load_driver(tree, VFIO)
+        if not tree.exists(_TYPE1):
+            # A soft dependency, which not every modprobe follows; iommufd does without it.
+            tree.run("modprobe", "vfio_iommu_type1")
         return VFIO
     host = machine(tree)
     if host.lockdown != "none":

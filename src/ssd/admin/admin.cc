@@ -6,6 +6,7 @@
 #include "ssd/admin/firmware.h"
 #include "ssd/admin/maintenance.h"
 #include "ssd/admin/persistent_events.h"
+#include "ssd/faults/faults.h"
 #include "ssd/frontend/outstanding.h"
 #include "ssd/frontend/trace.h"
 #include "ssd/model/power.h"
@@ -57,6 +58,9 @@ Outcome Admin::execute(const spec::Sqe& sqe, uint64_t now_ns) {
   capture_controller_telemetry(now_ns);
   if (const uint16_t status = parts_.maintenance.admin_status(sqe); status != kSuccess) {
     return status;
+  }
+  if (parts_.faults.armed(FaultPoint::kExecute)) [[unlikely]] {
+    if (const auto outcome = execute_faulty(sqe)) return *outcome;
   }
   switch (sqe.opcode) {
     case admin::kDeleteIoSq:

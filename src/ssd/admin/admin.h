@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -36,6 +37,9 @@ class Admin {
   void log_power_on_or_reset(bool power_on, uint64_t now_ns);
 
  private:
+  // faults/admin_faults.cc: how the command ends, when a fault says so.
+  std::optional<Outcome> execute_faulty(const spec::Sqe& sqe);
+
   // admin_queues.cc
   Outcome create_io_cq(const spec::Sqe& sqe);
   Outcome create_io_sq(const spec::Sqe& sqe);

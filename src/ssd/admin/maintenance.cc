@@ -93,7 +93,12 @@ void Maintenance::advance(uint64_t now_ns) {
     const std::lock_guard guard(lock_);
     if (!powered_) return;
     if (sanitize_.due_ns() <= now_ns) {
-      sanitize_.complete(parts_.health.smart().written_sectors());
+      if (sanitize_fails_) {
+        note_failure("Sanitize operation failed");
+        sanitize_.set_failed();
+      } else {
+        sanitize_.complete(parts_.health.smart().written_sectors());
+      }
       log_sanitize_completion(now_ns);
       sanitized = true;
     }
@@ -186,12 +191,14 @@ void Maintenance::erase_media() {
 
 uint16_t Maintenance::start_sanitize(uint32_t cdw10, uint32_t pattern, uint64_t now_ns) {
   const std::lock_guard guard(lock_);
+  const bool fails = next_sanitize_fails_.exchange(false);
   if (const uint16_t status = sanitize_.check(cdw10); status != kSuccess) return status;
   if (spec::sanitize_action(cdw10) == spec::sanact::kExitFailureMode) {
     if (sanitize_.failed()) sanitize_.exit_failure_mode();
   } else {
     if (self_test_.in_progress()) finish_self_test(spec::self_test::kAbortedBySanitize, now_ns);
     sanitize_.start(cdw10, pattern, now_ns);
+    sanitize_fails_ = fails;
     const spec::pel::SanitizeStart event{kSanicap, cdw10, pattern};
     parts_.persistent_events.add(spec::pel::Type::kSanitizeStart, event, now_ns);
     erase_media();

@@ -38,6 +38,8 @@ class Maintenance {
 
   // Sanitize and Device Self-test commands whose fields are right.
   uint16_t start_sanitize(uint32_t cdw10, uint32_t pattern, uint64_t now_ns);
+  // The operation that is started next ends in failure.
+  void fail_next_sanitize() { next_sanitize_fails_ = true; }
   uint16_t start_self_test(uint8_t code, uint32_t nsid, uint64_t now_ns);
   // A self-test that has to do with this namespace (FFFFFFFFh: any) ends; with which result.
   void end_self_test(uint32_t nsid, uint8_t result, uint64_t now_ns);
@@ -83,6 +85,8 @@ class Maintenance {
   Sanitize sanitize_;
   SelfTest self_test_;
   bool powered_ = false;
+  std::atomic<bool> next_sanitize_fails_{false};
+  bool sanitize_fails_ = false;
   std::string failure_;
   std::atomic<bool> failed_{false};
   uint64_t keep_alive_ns_ = 0;

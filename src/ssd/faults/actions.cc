@@ -28,8 +28,36 @@ constexpr FaultKey kTearKeys[] = {
      "is given"},
 };
 
+constexpr FaultKey kDmaKeys[] = {
+    {"address", 0, kMax, false,
+     "where the data go or come from: the `phys_addr` of a Buffer that has room for them. Where "
+     "nothing is mapped data are lost, and read as all ones"},
+};
+constexpr FaultKey kDelayKeys[] = {
+    {"us", 1, 1'000'000'000, false, "how many microseconds, 1000 when left out"},
+};
+constexpr FaultKey kDuplicateKeys[] = {
+    {"times", 1, 1000, false, "how many more, 1 when left out"},
+};
+constexpr FaultKey kMistagKeys[] = {
+    {"cid", 0, 65535, true, "command identifier, or how far from the right one: +1, -1"},
+    {"sqid", 0, 65535, true, "submission queue identifier, the same way"},
+    {"sqhd", 0, 65535, true,
+     "SQ head pointer, the same way. Without any of the three bit 15 of the CID is inverted"},
+};
+constexpr FaultKey kStatusKeys[] = {
+    {"sct", 0, 7, false, "Status Code Type, 0 when left out"},
+    {"sc", 0, 255, false, "Status Code, 6 (Internal Error) when left out"},
+    {"dnr", 0, 1, false, "Do Not Retry"},
+    {"more", 0, 1, false, "More"},
+    {"execute", 0, 1, false,
+     "whether the command is carried out all the same, 1 when left out. With 0 the error is in the "
+     "Error Information log"},
+};
+
 using enum FaultAction;
 constexpr FaultPoint kExecute = FaultPoint::kExecute;
+constexpr FaultPoint kComplete = FaultPoint::kComplete;
 
 constexpr FaultActionInfo kActions[] = {
     {kFlip, "flip", kExecute, FaultScope::kData, "", true, kFlipKeys,
@@ -70,6 +98,68 @@ constexpr FaultActionInfo kActions[] = {
      "a Read returns the older version of the LBAs that the match names: what they held before "
      "they were last written. Matches LBAs that were overwritten since it was planted, the last "
      "4096 of them"},
+    {kDma, "dma", kExecute, FaultScope::kData, "read", false, kDmaKeys,
+     "the data of a Read go to another place in the host's memory, those of a Write come from "
+     "there"},
+    {kDelay, "delay", kComplete, FaultScope::kAny, "", false, kDelayKeys,
+     "the completion comes later"},
+    {kSwallow,
+     "swallow",
+     kComplete,
+     FaultScope::kAny,
+     "",
+     false,
+     {},
+     "the command is carried out and never completes"},
+    {kDuplicate, "duplicate", kComplete, FaultScope::kAny, "", false, kDuplicateKeys,
+     "the completion is posted more than once"},
+    {kMistag, "mistag", kComplete, FaultScope::kAny, "", false, kMistagKeys,
+     "the completion names another command, queue or head"},
+    {kStatus, "status", kComplete, FaultScope::kAny, "", false, kStatusKeys,
+     "the completion has this status"},
+    {kPhase,
+     "phase",
+     kComplete,
+     FaultScope::kAny,
+     "",
+     false,
+     {},
+     "the completion is posted with the phase bit not toggled: a host does not see it, nor those "
+     "that follow"},
+    {kStaleCompletion,
+     "stale_completion",
+     kComplete,
+     FaultScope::kAny,
+     "",
+     false,
+     {},
+     "instead of the completion the entry that was there in the round before, zeroes in the first "
+     "one, appears as a new one"},
+    {kFatal,
+     "fatal",
+     kComplete,
+     FaultScope::kAny,
+     "",
+     false,
+     {},
+     "the controller stops with CSTS.CFS set, before it completes the command, until it is reset"},
+    {kVanish,
+     "vanish",
+     kComplete,
+     FaultScope::kAny,
+     "",
+     false,
+     {},
+     "the device is gone from the bus before it completes the command: everything reads as all "
+     "ones, until its power is cut or the fault is cleared"},
+    {kFailSanitize,
+     "fail_sanitize",
+     kExecute,
+     FaultScope::kSanitize,
+     "sanitize",
+     false,
+     {},
+     "the sanitize operation that the command starts ends in failure"},
 };
 
 constexpr FaultMatchKey kMatchKeys[] = {

@@ -16,6 +16,7 @@ enum class FaultScope : uint8_t {
   kRead,   // Read
   kWrite,  // Write
   kAny,    // every command
+  kSanitize,
 };
 
 struct FaultKey {

@@ -29,6 +29,17 @@ enum class FaultAction : uint8_t {
   kOtherNamespace,
   kTear,
   kStale,
+  kDma,
+  kDelay,
+  kSwallow,
+  kDuplicate,
+  kMistag,
+  kStatus,
+  kPhase,
+  kStaleCompletion,
+  kFatal,
+  kVanish,
+  kFailSanitize,
 };
 
 // Where data are changed: of the actions that have the key `where`.
@@ -92,6 +103,10 @@ struct Fault {
   std::optional<FaultNumber> number(std::string_view key) const;
   uint64_t value_or(std::string_view key, uint64_t otherwise) const;
 };
+
+// Status Field of the action `status`, and its text.
+uint16_t fault_status(const Fault& fault);
+std::string fault_status_text(uint16_t status);
 
 // One time that it fired.
 struct FaultFiring {

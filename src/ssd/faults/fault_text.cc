@@ -306,6 +306,14 @@ void settle_opcodes(Fault& fault, const FaultActionInfo& info, Opcodes opcodes,
 // Which of Read and Write it is, and that it is no other command.
 void settle_scope(Fault& fault, const FaultActionInfo& info, bool where_given) {
   if (info.scope == FaultScope::kAny) return;
+  if (info.scope == FaultScope::kSanitize) {
+    std::bitset<256> sanitize;
+    sanitize.set(spec::admin::kSanitize);
+    if (fault.match.io.any() || fault.match.admin != sanitize) {
+      refuse("match: the action ", info.name, " acts on Sanitize commands only");
+    }
+    return;
+  }
   std::bitset<256> possible;
   const bool reads =
       info.scope == FaultScope::kRead ||
@@ -343,6 +351,12 @@ Fault parse_fault(std::string_view match, std::string_view action) {
   settle_scope(fault, info, where_given);
   if (info.has_where && !where_given && !fault.match.io[spec::io::kRead]) {
     fault.where = FaultWhere::kWrite;
+  }
+  if (info.action == FaultAction::kStatus && fault.value_or("execute", 1) == 0) {
+    fault.point = FaultPoint::kExecute;
+  }
+  if (info.action == FaultAction::kDma && !fault.number("address")) {
+    refuse("action: dma needs its address, as in dma:address=0x100000000");
   }
   if (info.action == FaultAction::kTear && fault.numbers.size() > 1) {
     refuse("action: first, last, first_bytes and last_bytes of tear: give one of them");

@@ -51,6 +51,11 @@ void Faults::forget(std::vector<Planted>::iterator from) {
     cleared_.erase(cleared_.begin(), cleared_.end() - kClearedKept);
   }
   if (planted_.empty()) history_.clear();
+  const uint64_t by = vanished_by_.load();
+  if (std::none_of(planted_.begin(), planted_.end(),
+                   [&](const Planted& one) { return one.id == by; })) {
+    reappear();
+  }
   note_armed();
 }
 

@@ -16,6 +16,7 @@
 #include "base/rng.h"
 #include "base/spinlock.h"
 #include "ssd/faults/fault.h"
+#include "ssd/faults/held.h"
 #include "ssd/faults/history.h"
 
 namespace pynvme::ssd {
@@ -59,6 +60,13 @@ class Faults {
   };
   void describe(const FiredFault& fired, std::string text, const Effect& effect);
 
+  // The device is gone from the bus, by this fault, until that is cleared or the power cut.
+  void vanish(uint64_t id) { vanished_by_.store(id); }
+  bool vanished() const { return vanished_by_.load(std::memory_order_relaxed) != 0; }
+  void reappear() { vanished_by_.store(0); }
+
+  HeldCompletions& held() { return held_; }
+
   // Older versions of LBAs, while a fault wants them.
   bool wants_history(const FaultSubject& subject) const;
   void keep_version(uint32_t nsid, uint64_t lba, std::vector<uint8_t> data);
@@ -89,6 +97,8 @@ class Faults {
   std::vector<Planted> cleared_;  // the last kClearedKept
   uint64_t last_id_ = 0;
   FaultHistory history_;
+  HeldCompletions held_;
+  std::atomic<uint64_t> vanished_by_{0};
 };
 
 }  // namespace pynvme::ssd

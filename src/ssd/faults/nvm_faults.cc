@@ -2,6 +2,7 @@
 // media. The data go through a copy here, which the faults change one after the other. Only on the
 // path of a device with a fault planted.
 #include <algorithm>
+#include <cstdio>
 #include <cstring>
 #include <set>
 #include <string>
@@ -67,6 +68,7 @@ struct Nvm::FaultyTransfer {
   uint64_t stored_begin = 0;
   uint64_t stored_end = 0;
   bool durable = false;
+  std::optional<uint64_t> address;  // of the host's memory, instead of the command's
 
   uint8_t* lba(uint64_t at) { return image.data() + ((at - subject.slba) << ns.lba_shift); }
   bool reads() const { return subject.sqe.opcode == spec::io::kRead; }
@@ -98,6 +100,11 @@ uint16_t Nvm::carry_out_faulty(const spec::Sqe& sqe, DataPointer& data, Tally& t
     return fault.action != FaultAction::kOtherNamespace || other_namespace(fault, sqe) != nullptr;
   });
   for (const FiredFault& one : fired) {
+    if (one.fault->action == FaultAction::kStatus) {
+      const uint16_t wanted = fault_status(*one.fault);
+      faults.describe(one, "not carried out: " + fault_status_text(wanted), {});
+      return wanted;
+    }
     if (one.fault->action != FaultAction::kDrop) continue;
     if (subject.has_lbas) {
       const uint64_t end = subject.slba + subject.nlb;
@@ -121,7 +128,8 @@ uint16_t Nvm::carry_out_faulty(const spec::Sqe& sqe, DataPointer& data, Tally& t
                         .target = ns,
                         .slba = subject.slba,
                         .stored_end = bytes,
-                        .durable = durable(sqe)};
+                        .durable = durable(sqe),
+                        .address = std::nullopt};
   aim(faulty);
   return faulty.reads() ? faulty_read(faulty, data, tally) : faulty_write(faulty, data, tally);
 }
@@ -152,6 +160,12 @@ void Nvm::aim(FaultyTransfer& transfer) {
       if (transfer.target == nullptr) transfer.target = &transfer.ns;
       parts_.faults.describe(one, "namespace " + std::to_string(transfer.target->nsid) + " instead",
                              {.lba = subject.slba, .to_nsid = transfer.target->nsid});
+    } else if (fault.action == FaultAction::kDma) {
+      transfer.address = fault.value_or("address", 0);
+      char text[32];
+      snprintf(text, sizeof text, "0x%llx", static_cast<unsigned long long>(*transfer.address));
+      parts_.faults.describe(one, "host memory at " + std::string(text) + " instead",
+                             {.lba = subject.slba});
     } else if (fault.action == FaultAction::kTear) {
       if (fault.number("last") || fault.number("last_bytes")) {
         const uint64_t lbas = number("last", 0) * lba_bytes;
@@ -244,7 +258,12 @@ uint16_t Nvm::faulty_read(FaultyTransfer& transfer, DataPointer& data, Tally& ta
   spoil_data(transfer);
   const uint64_t lbas = error == MediaError::kNone ? subject.nlb : bad_lba - transfer.slba;
   const uint64_t moved = lbas << transfer.ns.lba_shift;
-  IoCursor(data.span()).to_host(transfer.image.data(), static_cast<uint32_t>(moved));
+  if (transfer.address) {
+    uint8_t* const there = memory_.translate(*transfer.address, moved, data.hint);
+    if (there != nullptr) std::memcpy(there, transfer.image.data(), moved);
+  } else {
+    IoCursor(data.span()).to_host(transfer.image.data(), static_cast<uint32_t>(moved));
+  }
   parts_.trace.moved(memory_, data.sqid, subject.sqe, moved, true);
   ++tally.read_commands;
   tally.read_bytes += transfer.image.size();
@@ -254,7 +273,13 @@ uint16_t Nvm::faulty_read(FaultyTransfer& transfer, DataPointer& data, Tally& ta
 uint16_t Nvm::faulty_write(FaultyTransfer& transfer, DataPointer& data, Tally& tally) {
   const uint64_t bytes = transfer.image.size();
   parts_.trace.moved(memory_, data.sqid, transfer.subject.sqe, bytes, false);
-  copy_from_host(data.span(), transfer.image.data(), bytes);
+  if (transfer.address) {
+    const uint8_t* const there = memory_.translate(*transfer.address, bytes, data.hint);
+    std::memset(transfer.image.data(), 0xFF, bytes);
+    if (there != nullptr) std::memcpy(transfer.image.data(), there, bytes);
+  } else {
+    copy_from_host(data.span(), transfer.image.data(), bytes);
+  }
   spoil_data(transfer);
   keep_versions(transfer);
   store(transfer);

@@ -9,6 +9,7 @@
 #include "ssd/admin/error_location.h"
 #include "ssd/admin/error_log.h"
 #include "ssd/admin/events.h"
+#include "ssd/faults/faults.h"
 #include "ssd/model/health.h"
 #include "ssd/model/power.h"
 
@@ -129,6 +130,8 @@ void Engine::head_rung(uint16_t qid, bool polled) {
 }
 
 void Engine::serve_starved(uint16_t cqid) {
+  if (parts_.faults.held().next_due() != UINT64_MAX) [[unlikely]]
+    post_held(parts_.clock.now_ns(), true);
   if (timed_) {
     pump();
     return;
@@ -213,7 +216,10 @@ void Engine::advance_to(uint64_t now_ns) {
     }
     note_due();
   }
-  if (next_due_.load(std::memory_order_relaxed) <= now_ns) pump();
+  if (next_due_.load(std::memory_order_relaxed) <= now_ns) {
+    post_held(now_ns, false);
+    if (timed_) pump();
+  }
   if (parts_.interrupts.next_due() <= now_ns) parts_.interrupts.fire_due(now_ns);
   if (parts_.maintenance.next_due() <= now_ns) {
     parts_.maintenance.advance(now_ns);
@@ -249,6 +255,7 @@ void Engine::start(bool weighted_arbitration) { arbiter_.start(weighted_arbitrat
 void Engine::forget() {
   running_ = false;
   parts_.outstanding.clear();
+  parts_.faults.held().clear();
   next_due_ = UINT64_MAX;
   timekeeper_.note(parts_.maintenance.next_due());
 }

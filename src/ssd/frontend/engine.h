@@ -107,6 +107,12 @@ class Engine {
                   uint64_t now_ns);
   void complete(const Outstanding::Command& command, uint64_t now_ns);
 
+  // faults/engine_faults.cc: completions while a fault is planted, and those that it held back.
+  void post_faulty(SubmissionQueue& sq, const spec::Sqe& sqe, spec::Cqe cqe, uint64_t now_ns);
+  void post_held(uint64_t now_ns, bool made_room);
+  bool post_duplicate(CompletionQueue& cq, const spec::Cqe& cqe, uint64_t now_ns);
+  void note_held();
+
   // A fused command at the queue's head, and what to do with it.
   enum class Pair : uint8_t { kWhole, kBroken, kGone };
   Pair look_at_pair(SubmissionQueue& sq, spec::Sqe* first, spec::Sqe* second);
@@ -119,6 +125,7 @@ class Engine {
   const bool timed_;
   std::atomic<bool> running_{false};
   std::atomic<uint64_t> next_due_{UINT64_MAX};
+  base::SpinLock held_due_lock_;  // of next_due_, without the latency model
   std::atomic<uint32_t> pump_requests_{0};
   Arbiter arbiter_;
   uint64_t busy_since_ns_ = 0;  // the pump's: since when something is outstanding

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "ssd/admin/events.h"
+#include "ssd/faults/faults.h"
 #include "ssd/frontend/engine.h"
 #include "ssd/model/health.h"
 #include "ssd/model/power.h"
@@ -127,7 +128,11 @@ Engine::Step Engine::work_batch(SubmissionQueue& sq, Tally& tally, uint64_t now_
       cqes[done++] = make_cqe(sqes[i], sq.id, sq.head, status, 0);
     }
   }
-  queues_.post(cq, {cqes.data(), done}, now_ns);
+  if (parts_.faults.armed(FaultPoint::kComplete)) [[unlikely]] {
+    for (uint32_t i = 0; i < done; ++i) post_faulty(sq, sqes[i], cqes[i], now_ns);
+  } else {
+    queues_.post(cq, {cqes.data(), done}, now_ns);
+  }
   if (done < room) queues_.unreserve(cq, room - done);
   return step;
 }
@@ -176,7 +181,11 @@ bool Engine::work_fused(SubmissionQueue& sq, Tally& tally, uint64_t now_ns) {
     if (status[i] != kSuccess) status[i] = note_error(sqes[i], sq.id, status[i], tally.error_lba);
     cqes[i] = make_cqe(sqes[i], sq.id, sq.head, status[i], 0);
   }
-  queues_.post(cq, {cqes.data(), count}, now_ns);
+  if (parts_.faults.armed(FaultPoint::kComplete)) [[unlikely]] {
+    for (uint32_t i = 0; i < count; ++i) post_faulty(sq, sqes[i], cqes[i], now_ns);
+  } else {
+    queues_.post(cq, {cqes.data(), count}, now_ns);
+  }
   return true;
 }
 

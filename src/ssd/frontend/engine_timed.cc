@@ -6,6 +6,7 @@
 #include "spec/opcode.h"
 #include "ssd/admin/events.h"
 #include "ssd/admin/features.h"
+#include "ssd/faults/faults.h"
 #include "ssd/frontend/engine.h"
 #include "ssd/model/health.h"
 #include "ssd/model/power.h"
@@ -50,7 +51,8 @@ void Engine::pump_locked() {
   busy_since_ns_ = now;
   parts_.health.check(now);
   parts_.timing.set_throttle(parts_.health.throttle());
-  const uint64_t due = queues_.fatal() ? UINT64_MAX : parts_.outstanding.next_due();
+  const uint64_t next = std::min(parts_.outstanding.next_due(), parts_.faults.held().next_due());
+  const uint64_t due = queues_.fatal() ? UINT64_MAX : next;
   next_due_.store(due, std::memory_order_relaxed);
   note_due();
 }
@@ -86,7 +88,11 @@ void Engine::complete(const Outstanding::Command& command, uint64_t now_ns) {
   if (command.owns_cid) sq.cids[command.sqe.cid] = false;
   // Idle time begins when the last command is over.
   if (sq.id != 0) parts_.power.touch(now_ns);
-  queues_.post(queues_.cq(sq.cqid), {&cqe, 1}, now_ns);
+  if (parts_.faults.armed(FaultPoint::kComplete) || queues_.fatal()) [[unlikely]] {
+    post_faulty(sq, command.sqe, cqe, now_ns);
+  } else {
+    queues_.post(queues_.cq(sq.cqid), {&cqe, 1}, now_ns);
+  }
 }
 
 bool Engine::fetch_admin(uint64_t now_ns) {

@@ -162,14 +162,14 @@ void Queues::unreserve(CompletionQueue& cq, uint32_t count) {
   cq.reserved -= count;
 }
 
-void Queues::write(CompletionQueue& cq, const spec::Cqe& entry) {
+void Queues::write(CompletionQueue& cq, const spec::Cqe& entry, bool phase) {
   uint8_t* const to = cq.entry(cq.tail);
   if (to == nullptr) {
     fatal_ = true;
     return;
   }
   spec::Cqe cqe = entry;
-  cqe.status = spec::with_phase(cqe.status, cq.phase);
+  cqe.status = spec::with_phase(cqe.status, phase);
   trace_.posted(cq.id, cq.tail, cqe);
   const auto halves = std::bit_cast<std::array<uint64_t, 2>>(cqe);
   std::memcpy(to, &halves[0], 8);
@@ -186,16 +186,27 @@ void Queues::post(CompletionQueue& cq, std::span<const spec::Cqe> entries, uint6
   if (entries.empty()) return;
   const std::lock_guard guard(cq.lock);
   cq.reserved -= static_cast<uint32_t>(entries.size());
-  for (const spec::Cqe& entry : entries) write(cq, entry);
+  for (const spec::Cqe& entry : entries) write(cq, entry, cq.phase);
   if (cq.interrupts) {
     interrupts_.raise(cq.id, cq.vector, static_cast<uint32_t>(entries.size()), now_ns);
   }
 }
 
+void Queues::post_as(CompletionQueue& cq, const spec::Cqe& entry, Posting posting,
+                     uint64_t now_ns) {
+  const std::lock_guard guard(cq.lock);
+  --cq.reserved;
+  spec::Cqe cqe = entry;
+  const uint8_t* const there = cq.entry(cq.tail);
+  if (posting == Posting::kStaleEntry && there != nullptr) std::memcpy(&cqe, there, sizeof cqe);
+  write(cq, cqe, posting == Posting::kOldPhase ? !cq.phase : cq.phase);
+  if (cq.interrupts) interrupts_.raise(cq.id, cq.vector, 1, now_ns);
+}
+
 bool Queues::post_if_room(CompletionQueue& cq, const spec::Cqe& entry, uint64_t now_ns) {
   const std::lock_guard guard(cq.lock);
   if (!cq.live || cq.room() == 0) return false;
-  write(cq, entry);
+  write(cq, entry, cq.phase);
   if (cq.interrupts) interrupts_.raise(cq.id, cq.vector, 1, now_ns);
   return true;
 }

@@ -99,6 +99,13 @@ struct alignas(64) CompletionQueue {
   }
 };
 
+// How a completion is posted; all but the first for faults.
+enum class Posting : uint8_t {
+  kNormal,
+  kOldPhase,    // the phase bit is that of the round before
+  kStaleEntry,  // what was there in the round before, with the new phase bit
+};
+
 class Queues {
  public:
   Queues(uint16_t io_queues, HostMemory& memory, Interrupts& interrupts, Trace& trace,
@@ -141,6 +148,8 @@ class Queues {
   void unreserve(CompletionQueue& cq, uint32_t count);
   // Posts to room reserved before and decides about one interrupt for all of them.
   void post(CompletionQueue& cq, std::span<const spec::Cqe> entries, uint64_t now_ns);
+  // The same for one of them, in any way.
+  void post_as(CompletionQueue& cq, const spec::Cqe& entry, Posting posting, uint64_t now_ns);
   // Posts where room is left beyond what is promised; false when there is none.
   bool post_if_room(CompletionQueue& cq, const spec::Cqe& entry, uint64_t now_ns);
 
@@ -179,7 +188,7 @@ class Queues {
   base::SpinLock& pump_lock() { return pump_lock_; }
 
  private:
-  void write(CompletionQueue& cq, const spec::Cqe& entry);
+  void write(CompletionQueue& cq, const spec::Cqe& entry, bool phase);
 
   HostMemory& memory_;
   Interrupts& interrupts_;

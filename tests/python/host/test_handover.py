@@ -369,6 +369,18 @@ def test_driver_that_cannot_be_loaded(machine, set_up):
     assert machine.bound_to(A) == "nvme"
 
 
+def test_modules_that_are_loaded(machine, set_up):
+    machine.drive(A)
+    set_up(A)
+    loaded = [words[1] for words in machine.commands if words[0] == "modprobe"]
+    assert loaded == [VFIO, "vfio_iommu_type1"]
+    machine.drive(B, index=1, group="15")
+    machine.file("/sys/module/vfio_iommu_type1/refcnt", "0")
+    machine.commands.clear()
+    set_up(B)
+    assert [words for words in machine.commands if words[0] == "modprobe"] == []
+
+
 # --- without an IOMMU ---------------------------------------------------------------------------
 
 

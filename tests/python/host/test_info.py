@@ -1,8 +1,10 @@
 """What ./pynvme info shows, as text of 80 columns and as JSON; exit codes of the command line."""
 
 import json
+import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -106,6 +108,9 @@ def test_json(machine, command):
     assert first["in_use"] is True
     assert first["uses"][0]["kind"] == "mount"
     assert first["setup"] == "would refuse: it is in use"
+    page = (Path(__file__).parents[3] / "docs/real-drive.md").read_text()
+    named = page.partition("`--json` says the same")[2].partition("`uses` (each")[0]
+    assert set(re.findall(r"`(\w+)`", named)) - {"functions"} <= first.keys()
     assert second["in_use"] is False
     assert second["setup"] == "would bind it to vfio-pci"
 

@@ -41,7 +41,7 @@ def real(nvme0, monkeypatch):
 
 def test_the_machine_sleeps(nvme0, real):
     d.Subsystem(nvme0).power_cycle(7)
-    assert real == ["sleep 7", "wait 0", "power on"]
+    assert real == ["sleep 7", "wait 0", "wait for sim", "power on"]
     nvme0.reset()
     assert nvme0.id_data(23, 4, str)
 
@@ -69,6 +69,17 @@ def test_a_power_module(nvme0, real):
     subsystem = d.Subsystem(nvme0, lambda: real.append("on"), lambda: real.append("off"))
     subsystem.power_cycle(3)
     assert real == ["off", "wait 3", "on", "wait for sim", "power on"]
+    nvme0.reset()
+
+
+def test_off_twice(nvme0, real, monkeypatch):
+    """The second time the drive is not there to be asked."""
+    subsystem = d.Subsystem(nvme0, lambda: real.append("on"), lambda: real.append("off"))
+    subsystem.poweroff()
+    monkeypatch.setattr(module.reappearance, "slot_of", lambda tree, addr: None)
+    subsystem.poweroff()
+    subsystem.poweron()
+    assert real == ["off", "off", "on", "wait for sim", "power on"]
     nvme0.reset()
 
 

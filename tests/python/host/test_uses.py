@@ -1,7 +1,8 @@
 """Every use of a drive is found, named with a way out, and refused; --force wants the serial."""
 
 import errno
-import os
+import subprocess
+from pathlib import Path
 
 import pytest
 
@@ -344,18 +345,14 @@ def test_force_is_for_the_drive_with_that_serial(drive):
 
 def test_open_files_of_this_machine():
     """Another process that has a device open is found, with the device's number."""
-    child = os.fork()
-    if child == 0:
-        with open("/dev/zero"):  # noqa: PTH123
-            os.kill(os.getpid(), 19)
-        os._exit(0)
+    with Path("/dev/zero").open() as zero:
+        child = subprocess.Popen(["sleep", "1000"], stdin=zero)
     try:
-        os.waitpid(child, os.WUNTRACED)
-        files = [file for file in Tree().open_files() if file.pid == child]
-        assert ("/dev/zero", "c1:5") in [(file.target, file.number) for file in files]
+        files = [file for file in Tree().open_files() if file.pid == child.pid]
+        assert ("sleep", "/dev/zero", "c1:5") in [(f.command, f.target, f.number) for f in files]
     finally:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
+        child.kill()
+        child.wait()
 
 
 def test_commands_of_this_machine():

@@ -29,9 +29,9 @@ class Case:
     name: str
     opcode: str
     action: str
-    # One of these words has to be in what is reported (classifications of data; texts otherwise).
+    # One of these: what wrong data are classified as; of completions, what is said of them.
     says: tuple[str, ...]
-    kind: str = "data"  # or "completion", "timeout", "latency"
+    kind: str = "data"  # or "command", "completion", "latency"
 
 
 CASES = [
@@ -50,16 +50,16 @@ CASES = [
     Case("a write goes to another namespace", "write", "other_namespace", ("stale",)),
     Case("read data arrive elsewhere", "read", "dma:address=1", ("misdirected", "stale", "zeroes")),
     Case("a completion is late", "read", f"delay:us={LATE_US}", ("latency",), "latency"),
-    Case("a completion is lost", "read", "swallow", ("was not completed",), "timeout"),
+    Case("a completion is lost", "read", "swallow", ("was not completed",), "command"),
     Case("a completion comes twice", "read", "duplicate", ("second time",), "completion"),
-    Case("a completion has another CID", "read", "mistag", ("never sent",), "timeout"),
+    Case("a completion has another CID", "read", "mistag", ("never sent",), "command"),
     Case(
-        "a completion has another SQID", "read", "mistag:sqid=9", ("another submission",), "timeout"
+        "a completion has another SQID", "read", "mistag:sqid=9", ("another submission",), "command"
     ),
     Case("a completion has a wrong SQHD", "read", "mistag:sqhd=9999", ("SQ head",), "completion"),
-    Case("a wrong status", "read", "status:sct=2,sc=0x81", ("02/81",)),
+    Case("a wrong status", "read", "status:sct=2,sc=0x81", ("02/81",), "command"),
     Case("a phase bit is not toggled", "read", "phase", ("phase bit",), "completion"),
-    Case("an old completion appears", "read", "stale_completion", ("not outstanding",), "timeout"),
+    Case("an old completion appears", "read", "stale_completion", ("not outstanding",), "command"),
 ]
 
 
@@ -73,25 +73,41 @@ class Row:
     fired: int = 0
     found: bool = False
     lba: int | None = None  # that was reported
+    bad_lbas: list[int] = field(default_factory=list)  # all that were
+    classification: str = ""
     lbas: list[range] = field(default_factory=list)  # that are wrong by the fault
     text: str = ""
 
     @property
     def lba_right(self) -> bool:
-        """Whether the LBA that was reported is one that the fault hit."""
-        return any(self.lba in lbas for lbas in self.lbas)
+        """Whether the LBAs that were reported are some that the fault hit."""
+        reported = self.bad_lbas or [self.lba]
+        return all(any(lba in lbas for lbas in self.lbas) for lba in reported)
 
     @property
     def classified(self) -> str:
-        """The word of the case that was said; the sentence when it was none of them."""
+        """What it was called; of a completion the words of the case, when they were said."""
+        if self.classification:
+            return self.classification
         return next((word for word in self.case.says if word in self.text), self.text)
+
+    @property
+    def right(self) -> bool:
+        """Whether it was found, where it is, and called what it is."""
+        return (
+            self.found
+            and (self.case.kind not in ("data", "command") or self.lba_right)
+            and (self.classified in self.case.says)
+        )
 
     def markdown(self) -> str:
         """A line of the table."""
-        where = "" if self.case.kind != "data" else (" at the right LBA" if self.lba_right else "")
-        found = f"yes{where}" if self.found else "no"
+        found = "yes" if self.found else "no"
+        lba = "-"
+        if self.case.kind in ("data", "command"):
+            lba = "right" if self.lba_right else "wrong"
         action = f"`{self.case.opcode}`, `{self.case.action}`"
-        return f"| {self.case.name} | {action} | {found} | {self.classified} |"
+        return f"| {self.case.name} | {action} | {found} | {lba} | {self.classified} |"
 
 
 class Log(logging.Handler):
@@ -187,6 +203,7 @@ def run_case(case, ios):
         faults.append(bench.ssd.fault({"opcode": case.opcode, "nsid": 1, "nth": nth}, action))
 
     row = Row(case, ios)
+    d.forensics.clear()
     logger.addHandler(log)
     try:
         with warnings.catch_warnings(record=True) as caught:
@@ -206,6 +223,10 @@ def run_case(case, ios):
             row.found = failed is not None or case.says[0] in row.text
         lba = re.search(r"LBA 0x([0-9a-f]+): ", detail) or re.search(r"LBA 0x([0-9a-f]+),", detail)
         row.lba = int(lba[1], 16) if lba else None
+        if d.forensics.reports():
+            report = d.forensics.reports()[0]
+            row.lba, row.classification = report.lba, report.classification
+            row.bad_lbas = [lba for one in d.forensics.reports() for lba in one.bad_lbas]
     finally:
         logger.removeHandler(log)
         bench.close()
@@ -233,7 +254,7 @@ def main():
         print(f"{done} IOs, every read verified, in {seconds:.0f} s: {errors or 'no error'}")
         return
     ios = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
-    print("| fault | planted as | found | classified as |\n| --- | --- | --- | --- |")
+    print("| fault | planted as | found | LBA | classified as |\n| --- | --- | --- | --- | --- |")
     for case in CASES:
         row = run_case(case, ios)
         print(row.markdown(), flush=True)

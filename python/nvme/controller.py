@@ -199,13 +199,13 @@ class Controller(_core.Controller):
         return show("the admin queue", _core.controller_cmdlog(self, count))
 
 
-def supported(nvme: _core.Controller, opcode: int, log_offset: int) -> bool:
+def supported(nvme: _core.Controller, opcode: int, log_offset: int, csi: int = 0) -> bool:
     """CSUPP of a command in the Commands Supported and Effects log (NVMe Base 2.0 §5.16.1.6)."""
     opcode = integer("opcode", opcode, 0, 0xFF)
     buf = Buffer(4096, "commands supported and effects")
     numd = len(buf) // 4 - 1
     _, status1 = _core.controller_execute(
-        nvme, 0x02, buf, 0xFFFFFFFF, cdw10=numd << 16 | _EFFECTS_LOG
+        nvme, 0x02, buf, 0xFFFFFFFF, cdw10=numd << 16 | _EFFECTS_LOG, cdw14=csi << 24
     )
     if warn_of(status1):
         return False

@@ -8,6 +8,7 @@ from typing import Any
 
 from nvme import _core
 from nvme.arguments import integer
+from nvme.buffer import Buffer
 from nvme.controller import Controller, supported
 from nvme.errors import ArgumentError
 from nvme.identify import identify_field
@@ -15,6 +16,9 @@ from nvme.ioworker import IOWorker, checked_call
 from nvme.status import warn_of
 
 _FORMAT_NVM = 0x80
+_CC = 0x14
+_CC_CSS_ALL = 6
+_NIDT_CSI = 4
 _IO_EFFECTS_OFFSET = 1024  # of the IO commands in the Commands Supported and Effects log
 
 
@@ -96,7 +100,21 @@ class Namespace(_core.Namespace):
         (True, False)
         >>> nvme0.close()
         """
-        return supported(self._nvme, opcode, _IO_EFFECTS_OFFSET)
+        return supported(self._nvme, opcode, _IO_EFFECTS_OFFSET, self._command_set())
+
+    def _command_set(self) -> int:
+        """CSI, of the namespace's identification descriptors (NVMe Base 2.0 §5.17.2.4)."""
+        # Only a controller that was told to use all I/O command sets has several (CC.CSS).
+        if self._nvme[_CC] >> 4 & 7 != _CC_CSS_ALL:
+            return 0
+        buf = Buffer(4096, "namespace identification descriptors")
+        _, status1 = _core.controller_execute(self._nvme, 0x06, buf, self.nsid, cdw10=3)
+        at = 0
+        while not status1 >> 1 and at < len(buf) and buf[at] != 0:
+            if buf[at] == _NIDT_CSI:
+                return buf[at + 4]
+            at += 4 + buf[at + 1]
+        return 0
 
     def get_lba_format(self, data_size: int = 512, meta_size: int = 0) -> int | None:
         """Index of the LBA format with these bytes of data and metadata; None when there is none.

@@ -282,7 +282,7 @@ void OpenController::read_format(OpenNamespace& ns) {
 // Nothing is known of the data. One that is larger than before, in the place of one that was
 // deleted, needs a larger table; workers that still run keep theirs.
 void OpenController::follow_anew(OpenNamespace& ns) {
-  if (ns.lba_count * ns.lba_bytes <= ns.followed_bytes) {
+  if (ns.transfer_bytes == ns.lba_bytes && ns.lba_count * ns.lba_bytes <= ns.followed_bytes) {
     ns.followed_lbas = ns.lba_count;
     ns.integrity->reformat(ns.lba_count, ns.lba_bytes);
     ns.integrity->set_atomicity(ns.atomicity);
@@ -297,6 +297,8 @@ void OpenController::follow(OpenNamespace& ns) {
   ns.followed_bytes = ns.lba_count * ns.lba_bytes;
   ns.followed_lbas = ns.lba_count;
   ns.integrity = nullptr;
+  // The metadata of extended LBAs is the controller's to change, and lies between what is known.
+  if (ns.transfer_bytes != ns.lba_bytes) return;
   try {
     ns.integrity = std::make_shared<verify::Integrity>(ns.lba_count, ns.lba_bytes, ns.nlba_verify);
     ns.integrity->set_write_through(changes_->write_through());

@@ -112,7 +112,7 @@ bool refuses_sqsize(const spec::Cqe& cqe) {
 std::string connect_refusal(const spec::Cqe& cqe) {
   char code[16];
   std::snprintf(code, sizeof(code), " (%02x/%02x)", cqe.sct(), cqe.sc());
-  const std::string text = spec::status_text(cqe.sct(), cqe.sc(), true) + std::string(code);
+  std::string text = spec::status_text(cqe.sct(), cqe.sc(), true) + std::string(code);
   if (cqe.sct() != spec::sct::kCommandSpecific) return text;
   switch (cqe.sc()) {
     case spec::sc::kFabricsControllerBusy:

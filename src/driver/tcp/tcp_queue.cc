@@ -321,6 +321,7 @@ bool TcpQueue::queue_capsule(const spec::Sqe& sqe) noexcept {
   Command& command = commands_[sqe.cid];
   command = Command{};
   command.state = State::kBusy;
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): build_sgl() put the host's address there.
   command.data = reinterpret_cast<uint8_t*>(sqe.prp1);
   command.length = static_cast<uint32_t>(sqe.prp2);
   command.direction = direction_of(sqe);

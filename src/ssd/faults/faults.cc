@@ -148,6 +148,7 @@ void Faults::describe(const FiredFault& fired, std::string text, const Effect& e
     firing.lba = effect.lba;
     firing.to_lba = effect.to_lba;
     firing.to_nsid = effect.to_nsid;
+    return;
   }
 }
 

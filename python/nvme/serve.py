@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nvme import _core
 from nvme.errors import NvmeEnumerateError
+from nvme.target import Target
 
 _LOOK_EVERY_S = 0.2
 
@@ -25,8 +26,44 @@ def _serve_socket(ssd: _core.ServedSsd, path: str) -> str:
     return f"vfio-user at {path}: ./pynvme test ... --dut unix:{path}"
 
 
-# Option -> what opens the door for its value and returns a line for the user.
-_DOORS: dict[str, Callable[[_core.ServedSsd, str], str]] = {"socket": _serve_socket}
+class _Tcp:
+    """NVMe/TCP, which has an SSD of its own."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._target = Target(
+            _core.address_name(args.dut),
+            args.tcp,
+            nqn=args.nqn,
+            hosts=args.allow_host,
+            advertise=args.advertise,
+            in_capsule=args.in_capsule,
+        )
+        address = self._target.address
+        self.lines = [
+            f"NVMe/TCP at {address}: ./pynvme test ... --dut {address}",
+            f"subsystem {self._target.nqn}",
+        ]
+
+    def close(self) -> None:
+        self._target.close()
+
+
+class _Socket:
+    """vfio-user."""
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._ssd = _core.ServedSsd(_options(args.dut))
+        self.lines = [_serve_socket(self._ssd, args.socket)]
+
+    def close(self) -> None:
+        self._ssd.close()
+
+
+# Option -> what opens the door, has lines for the user, and closes it.
+_DOORS: dict[str, Callable[[argparse.Namespace], _Socket | _Tcp]] = {
+    "socket": _Socket,
+    "tcp": _Tcp,
+}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +71,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--socket", metavar="PATH",
         help="serve it over vfio-user at this UNIX socket, to one client at a time",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tcp", metavar="ADDRESS[:PORT]",
+        help="serve it over NVMe/TCP, to any number of hosts; port 0: any that is free",
+    )  # fmt: skip
+    parser.add_argument(
+        "--nqn", default="", metavar="NQN",
+        help="NVMe/TCP: the subsystem's name (default: made from the serial number)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NQN",
+        help="NVMe/TCP: this host may connect; all may when no one is named",
+    )  # fmt: skip
+    parser.add_argument(
+        "--advertise", default="", metavar="ADDRESS:PORT",
+        help="NVMe/TCP: what discovery tells (default: where the host has connected to)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--in-capsule", type=int, default=8192, metavar="BYTES",
+        help="NVMe/TCP: data that the command capsules of IO queues take (default: 8192)",
     )  # fmt: skip
     parser.add_argument(
         "--dut", "--pciaddr", default="sim", metavar="DEVICE",
@@ -50,10 +107,9 @@ def _options(device: str) -> str:
 
 def run(args: argparse.Namespace) -> int:
     """Serves until SIGTERM or Ctrl-C, which end it cleanly."""
-    doors = [(open_door, getattr(args, name)) for name, open_door in _DOORS.items()]
-    doors = [(open_door, value) for open_door, value in doors if value]
-    if not doors:
-        wanted = ", ".join(f"--{name}" for name in _DOORS)
+    doors = [name for name in _DOORS if getattr(args, name)]
+    if len(doors) != 1:
+        wanted = " or ".join(f"--{name}" for name in _DOORS)
         print(f"pynvme serve: say where: {wanted}", file=sys.stderr)
         return 2
     logging.basicConfig(
@@ -63,17 +119,16 @@ def run(args: argparse.Namespace) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda received, _frame: stop.append(received))
     try:
-        ssd = _core.ServedSsd(_options(args.dut))
-        lines = [open_door(ssd, value) for open_door, value in doors]
+        door = _DOORS[doors[0]](args)
     except (NvmeEnumerateError, ValueError, RuntimeError) as error:
         print(f"pynvme serve: {error}", file=sys.stderr)
         return 1
-    for line in lines:
+    for line in door.lines:
         print(f"serving {args.dut}: {line}", flush=True)
     while not stop:
         time.sleep(_LOOK_EVERY_S)
         _core.pass_on_log()
-    ssd.close()
+    door.close()
     _core.pass_on_log()
     print("stopped; all data are written", flush=True)
     return 0

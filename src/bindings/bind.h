@@ -14,6 +14,7 @@ void bind_ioworker(nanobind::module_& m);
 void bind_latency_histogram(nanobind::module_& m);
 void bind_ssd(nanobind::module_& m);
 void bind_serve(nanobind::module_& m);
+void bind_target(nanobind::module_& m);
 void bind_cmdlog(nanobind::module_& m);
 void bind_device_trace(nanobind::module_& m);
 void bind_tcp(nanobind::module_& m);

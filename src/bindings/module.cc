@@ -29,6 +29,7 @@ NB_MODULE(_core, m) {
   bind_ioworker(m);
   bind_ssd(m);
   bind_serve(m);
+  bind_target(m);
   bind_cmdlog(m);
   bind_device_trace(m);
   bind_tcp(m);

@@ -210,6 +210,12 @@ inline constexpr uint8_t kCntrltypeIo = 0x01;
 inline constexpr uint8_t kCntrltypeDiscovery = 0x02;
 inline constexpr uint8_t kCntrltypeAdministrative = 0x03;
 
+// CMIC
+inline constexpr uint8_t kCmicSeveralControllers = 1u << 1;
+
+// OFCS
+inline constexpr uint16_t kOfcsDisconnect = 1u << 0;
+
 // OACS
 inline constexpr uint16_t kOacsSecurity = 1u << 0;
 inline constexpr uint16_t kOacsFormat = 1u << 1;

@@ -39,6 +39,7 @@
 #include "ssd/nvm/namespaces.h"
 #include "ssd/nvm/nvm.h"
 #include "ssd/parts.h"
+#include "ssd/persistent_layout.h"
 #include "ssd/timekeeper.h"
 
 namespace pynvme::ssd {
@@ -75,20 +76,6 @@ struct DoorbellMemory {
   base::UniqueFd fd;
   uint32_t* memory = nullptr;
 };
-
-// What of the 2 KiB that outlive the process is whose (Namespaces::persistent_area()).
-struct PersistentPart {
-  size_t offset;
-  size_t bytes;
-};
-inline constexpr PersistentPart kPersistentSmart{0, 256};
-inline constexpr PersistentPart kPersistentMaintenance{256, 1024};
-
-// And of the 256 KiB beside the media (StateFile).
-inline constexpr PersistentPart kStateEvents{0, 48 << 10};
-inline constexpr PersistentPart kStateFirmware{60 << 10, 256};
-inline constexpr PersistentPart kStateVpd{61 << 10, Management::kVpdBytes};
-inline constexpr PersistentPart kStateFeatures{64 << 10, kFeatureStoreBytes};
 
 struct Device::Impl {
   Impl(const Config& with, const base::Clock& by);

@@ -7,6 +7,7 @@
 
 namespace pynvme::ssd {
 
+struct Fabric;
 class ErrorLog;
 class Events;
 class Faults;
@@ -47,6 +48,7 @@ struct Parts {
   Management& management;
   Trace& trace;
   Faults& faults;
+  const Fabric* fabric = nullptr;  // null: the controller is a PCI function
 };
 
 }  // namespace pynvme::ssd

@@ -31,6 +31,8 @@ class Timekeeper {
     if (due_ns + kGranularityNs < sleeps_until_ns_.load()) wake();
   }
   void stop();
+  // What was noted last: once stopped, it starts no thread, and who drives the SSD looks here.
+  uint64_t due_ns() const { return due_ns_.load(std::memory_order_relaxed); }
 
  private:
   // Pollers are quicker; for hosts that wait for interrupts this is precise enough, and it bounds

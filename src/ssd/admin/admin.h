@@ -13,6 +13,7 @@
 #include "spec/identify.h"
 #include "ssd/admin/features.h"
 #include "ssd/admin/telemetry.h"
+#include "ssd/fabric.h"
 #include "ssd/frontend/prp.h"
 #include "ssd/nvm/namespaces.h"
 #include "ssd/parts.h"
@@ -20,7 +21,6 @@
 
 namespace pynvme::ssd {
 
-inline constexpr uint16_t kControllerId = 1;
 // As in configuration space.
 inline constexpr uint16_t kPciVendor = 0x1D1D;
 inline constexpr uint16_t kPciDevice = 0x1F1F;
@@ -35,6 +35,8 @@ class Admin {
   void reset(uint64_t now_ns);
   // For the Persistent Event log: the controller starts, after a reset or with power.
   void log_power_on_or_reset(bool power_on, uint64_t now_ns);
+  // For the Changed Namespace List and its event; also when another controller changed it.
+  void note_namespace_change(uint32_t nsid);
 
  private:
   // faults/admin_faults.cc: how the command ends, when a fault says so.
@@ -61,6 +63,7 @@ class Admin {
   Outcome identify_controllers(const spec::Sqe& sqe, bool of_namespace);
   Outcome identify_command_set(const spec::Sqe& sqe);
   spec::IdentifyController describe_controller() const;
+  void describe_fabric(spec::IdentifyController& c) const;
   spec::IdentifyNamespace describe_namespaces() const;
   spec::IdentifyNamespace describe_namespace(const Namespace& ns) const;
 
@@ -104,8 +107,7 @@ class Admin {
   Outcome create_namespace(const spec::Sqe& sqe, uint64_t now_ns);
   Outcome delete_namespaces(const spec::Sqe& sqe, uint64_t now_ns);
   Outcome namespace_attachment(const spec::Sqe& sqe, uint64_t now_ns);
-  // For the Changed Namespace List and its event.
-  void note_namespace_change(uint32_t nsid);
+  bool names_controllers(const spec::ControllerList& list) const;
 
   // admin_lba_status.cc
   Outcome get_lba_status(const spec::Sqe& sqe);

@@ -26,7 +26,7 @@ void set_text(char (&field)[N], const std::string& text) {
 void Admin::log_power_on_or_reset(bool power_on, uint64_t now_ns) {
   pel::PowerOnOrReset event{};
   set_text(event.revision, parts_.firmware.revision());
-  event.cntlid = kControllerId;
+  event.cntlid = controller_id(parts_);
   const spec::SmartLog smart = parts_.health.log(now_ns);
   event.controller_power_cycle = static_cast<uint32_t>(smart.power_cycles.lo);
   event.power_on_ms = now_ns / 1'000'000;

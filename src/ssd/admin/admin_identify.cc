@@ -5,6 +5,7 @@
 #include <string>
 
 #include "spec/command_fields.h"
+#include "spec/sgl.h"
 #include "ssd/admin/admin.h"
 #include "ssd/admin/firmware.h"
 #include "ssd/admin/maintenance.h"
@@ -120,9 +121,10 @@ Outcome Admin::identify_controllers(const spec::Sqe& sqe, bool of_namespace) {
     there = parts_.namespaces.attached(*ns);
   }
   spec::ControllerList list{};
-  if (there && spec::identify_cntid(sqe.cdw10) <= kControllerId) {
-    list.count = 1;
-    list.cntlid[0] = kControllerId;
+  const uint16_t from = spec::identify_cntid(sqe.cdw10);
+  for (const uint16_t cntlid : controllers(parts_)) {
+    if (!there || cntlid < from || list.count == std::size(list.cntlid)) continue;
+    list.cntlid[list.count++] = cntlid;
   }
   return to_host(sqe, &list, sizeof list);
 }
@@ -147,7 +149,7 @@ Outcome Admin::identify_command_set(const spec::Sqe& sqe) {
   }
   spec::IdentifyNamespaceIndependent data{};
   if (const Namespace* const ns = parts_.namespaces.find(sqe.nsid)) {
-    data.nmic = ns->shared ? spec::kNmicShared : 0;
+    data.nmic = ns->shared || parts_.fabric != nullptr ? spec::kNmicShared : 0;
     data.nsattr = ns->write_protected ? spec::kNsattrWriteProtected : 0;
     data.fpi = spec::kFpiSupported;
     data.nstat = spec::kNstatReady;
@@ -170,7 +172,7 @@ spec::IdentifyController Admin::describe_controller() const {
   if (config.mdts_bytes != 0) {
     c.mdts = static_cast<uint8_t>(std::countr_zero(config.mdts_bytes / kHostPageBytes));
   }
-  c.cntlid = kControllerId;
+  c.cntlid = controller_id(parts_);
   c.ver = config.version;
   c.rtd3r = 500'000;    // microseconds to wake from D3
   c.rtd3e = 2'000'000;  // and to get there
@@ -224,7 +226,24 @@ spec::IdentifyController Admin::describe_controller() const {
   std::memcpy(c.subnqn, nqn.data(), std::min(sizeof c.subnqn - 1, nqn.size()));
   std::replace(std::begin(c.subnqn), std::end(c.subnqn), ' ', '-');
   for (uint8_t i = 0; i < config.power_states; ++i) c.psd[i] = describe_power_state(i);
+  if (parts_.fabric != nullptr) describe_fabric(c);
   return c;
+}
+
+// What is there on a fabric only, and what is not there.
+void Admin::describe_fabric(spec::IdentifyController& c) const {
+  const Fabric& fabric = *parts_.fabric;
+  c.cmic = spec::kCmicSeveralControllers;
+  c.oacs &= static_cast<uint16_t>(~spec::kOacsDoorbellBufferConfig);
+  c.fuses = 0;
+  c.maxcmd = static_cast<uint16_t>(std::min<uint32_t>(parts_.config.mqes + 1U, UINT16_MAX));
+  c.sgls = spec::kSglsSupported | spec::kSglsOffset | spec::kSglsTransportDataBlock;
+  std::memset(c.subnqn, 0, sizeof c.subnqn);
+  std::memcpy(c.subnqn, fabric.subnqn.data(), std::min(sizeof c.subnqn - 1, fabric.subnqn.size()));
+  c.ioccsz = static_cast<uint32_t>((sizeof(spec::Sqe) + fabric.in_capsule_bytes) / 16);
+  c.iorcsz = sizeof(spec::Cqe) / 16;
+  c.msdbd = 1;
+  c.ofcs = spec::kOfcsDisconnect;
 }
 
 // What namespaces have in common whatever they are (§5.17.2.1, NSID FFFFFFFFh).
@@ -250,7 +269,7 @@ spec::IdentifyNamespace Admin::describe_namespace(const Namespace& ns) const {
   const std::vector<uint32_t>& formats = parts_.config.lba_formats;
   n.flbas = static_cast<uint8_t>(std::find(formats.begin(), formats.end(), ns.lba_bytes) -
                                  formats.begin());
-  n.nmic = ns.shared ? spec::kNmicShared : 0;
+  n.nmic = ns.shared || parts_.fabric != nullptr ? spec::kNmicShared : 0;
   n.nsattr = ns.write_protected ? spec::kNsattrWriteProtected : 0;
   n.nvmcap.lo = ns.capacity_bytes();
   const uint32_t unit_lbas = Media::kUnitBytes >> ns.lba_shift;

@@ -100,7 +100,7 @@ bool Admin::log_page(uint8_t lid, uint64_t now_ns, std::vector<uint8_t>* page) c
       return true;
     }
     case spec::lid::kCommandsSupportedEffects:
-      assign(page, commands_supported_and_effects());
+      assign(page, commands_supported_and_effects(parts_.fabric != nullptr));
       return true;
     case spec::lid::kDeviceSelfTest:
       assign(page, parts_.maintenance.self_test_log(now_ns));

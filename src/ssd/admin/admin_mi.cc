@@ -87,14 +87,14 @@ Outcome Admin::mi_read_data_structure(const spec::Sqe& sqe) {
     }
     case mi::dtyp::kControllerList: {
       spec::ControllerList list{};
-      if (cntlid <= kControllerId) {
+      if (cntlid <= controller_id(parts_)) {
         list.count = 1;
-        list.cntlid[0] = kControllerId;
+        list.cntlid[0] = controller_id(parts_);
       }
       return mi_respond(sqe, &list, 2 + 2U * list.count);
     }
     case mi::dtyp::kController: {
-      if (cntlid != kControllerId) return wrong(mi::kDword0);
+      if (cntlid != controller_id(parts_)) return wrong(mi::kDword0);
       const spec::IdentifyController controller = describe_controller();
       mi::ControllerInformation information{};
       information.port = kPort;
@@ -128,13 +128,13 @@ Outcome Admin::mi_subsystem_health(const spec::Sqe& sqe, uint64_t now_ns) {
 Outcome Admin::mi_controller_health(const spec::Sqe& sqe, uint64_t now_ns) {
   const auto first = static_cast<uint16_t>(spec::bits(sqe.cdw12, 15, 0));
   // All controllers, or those of physical functions, of which this is the one.
-  const bool selected =
-      (sqe.cdw12 & (mi::kPollAll | mi::kPollPhysicalFunctions)) != 0 && first <= kControllerId;
+  const bool selected = (sqe.cdw12 & (mi::kPollAll | mi::kPollPhysicalFunctions)) != 0 &&
+                        first <= controller_id(parts_);
   if (!selected) return kSuccess;
   const spec::SmartLog smart = parts_.health.log(now_ns);
   const spec::Csts csts = parts_.registers.csts();
   mi::ControllerHealth health{};
-  health.cntlid = kControllerId;
+  health.cntlid = controller_id(parts_);
   health.status = static_cast<uint16_t>(csts.value & 0x1F);
   health.temperature = smart.composite_temperature();
   health.percentage_used = smart.percentage_used;

@@ -111,6 +111,17 @@ Outcome Admin::delete_namespaces(const spec::Sqe& sqe, uint64_t now_ns) {
   return kSuccess;
 }
 
+// Ascending, none twice (§4.6), each of them there. What one is attached to, all are.
+bool Admin::names_controllers(const spec::ControllerList& list) const {
+  if (list.count == 0 || list.count > std::size(list.cntlid)) return false;
+  const std::vector<uint16_t> there = controllers(parts_);
+  for (size_t i = 0; i < list.count; ++i) {
+    if (i > 0 && list.cntlid[i] <= list.cntlid[i - 1]) return false;
+    if (!std::binary_search(there.begin(), there.end(), list.cntlid[i])) return false;
+  }
+  return true;
+}
+
 Outcome Admin::namespace_attachment(const spec::Sqe& sqe, uint64_t now_ns) {
   const uint8_t select = spec::namespace_select(sqe.cdw10);
   if (select != spec::kNamespaceAttach && select != spec::kNamespaceDetach) return kInvalidField;
@@ -119,10 +130,7 @@ Outcome Admin::namespace_attachment(const spec::Sqe& sqe, uint64_t now_ns) {
   if (ns == nullptr) return namespaces.refusal(sqe.nsid);
   spec::ControllerList list;
   if (const uint16_t status = from_host(sqe, &list, sizeof list); status != kSuccess) return status;
-  // Ascending, none twice (§4.6), and there is only this controller.
-  if (list.count != 1 || list.cntlid[0] != kControllerId) {
-    return fail_specific(spec::sc::kControllerListInvalid);
-  }
+  if (!names_controllers(list)) return fail_specific(spec::sc::kControllerListInvalid);
   const bool attach = select == spec::kNamespaceAttach;
   if (attach == namespaces.attached(*ns)) {
     return fail_specific(attach ? spec::sc::kNamespaceAlreadyAttached

@@ -7,7 +7,7 @@
 
 namespace pynvme::ssd {
 
-spec::CommandsSupportedEffects commands_supported_and_effects() {
+spec::CommandsSupportedEffects commands_supported_and_effects(bool fabric) {
   using Log = spec::CommandsSupportedEffects;
   namespace admin = spec::admin;
   namespace io = spec::io;
@@ -49,6 +49,10 @@ spec::CommandsSupportedEffects commands_supported_and_effects() {
   for (const uint8_t opcode :
        {io::kWrite, io::kWriteUncorrectable, io::kWriteZeroes, io::kDatasetManagement}) {
     log.iocs[opcode] = Log::kCsupp | Log::kLbcc;
+  }
+  if (fabric) {
+    for (const uint8_t opcode : kPciAdminCommands) log.acs[opcode] = 0;
+    log.acs[admin::kFabrics] = log.iocs[io::kFabrics] = Log::kCsupp;
   }
   return log;
 }

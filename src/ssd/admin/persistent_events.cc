@@ -49,7 +49,7 @@ void PersistentEvents::add(Type type, const void* data, size_t bytes, uint64_t n
   header.type = static_cast<uint8_t>(type);
   header.revision = kEventRevision;
   header.header_bytes = sizeof header - 3;
-  header.cntlid = kControllerId;
+  header.cntlid = kPciControllerId;
   header.timestamp = std::bit_cast<uint64_t>(features_.timestamp(now_ns));
   header.data_bytes = static_cast<uint16_t>(bytes);
   const std::lock_guard guard(lock_);

@@ -30,6 +30,11 @@ class HostMemory {
   // Whether any memory had to be asked for, and so may be older than what the host has.
   bool elsewhere() const { return elsewhere_.load(std::memory_order_relaxed); }
 
+  // A fabric has no host memory: the data pointer of every command is a buffer of this process, in
+  // prp1, and its length, in prp2. Both come from the SSD's own transport, never from the host.
+  void set_direct() { direct_ = true; }
+  bool direct() const { return direct_; }
+
   // Null unless all of it lies in one range. `hint` is where the caller's last access went.
   uint8_t* translate(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept {
     if (hint < ranges_.size()) [[likely]] {
@@ -59,6 +64,7 @@ class HostMemory {
   uint8_t* search(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept;
   uint8_t* reach(uint64_t iova, uint64_t size, uint32_t& hint, bool kept) const noexcept;
 
+  bool direct_ = false;
   std::vector<Range> ranges_;  // ascending; the first is empty, so that there always is one
   HostPort* host_ = nullptr;
   mutable std::atomic<bool> elsewhere_{false};

@@ -85,6 +85,13 @@ inline uint16_t walk(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uin
 uint16_t parse_prp_list(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uint64_t bytes,
                         DataPointer& data) {
   data.count = 0;
+  if (memory.direct()) {
+    // NVMe Base 2.0 §4.1.2: the SGL is as long as the data, for SGLS does not say that it may be
+    // longer.
+    if (prp2 != bytes) return fail(spec::sc::kDataSglLengthInvalid);
+    if (bytes != 0) append(data, reinterpret_cast<uint8_t*>(prp1), static_cast<uint32_t>(bytes));
+    return kSuccess;
+  }
   return walk(
       memory, prp1, prp2, bytes, data.hint, [](uint64_t, uint32_t) {},
       [&data](uint64_t, uint8_t* base, uint32_t n) { append(data, base, n); });

@@ -1,5 +1,6 @@
 // PRP entries and lists to pieces of host memory (NVMe Base 2.0 §4.1.1): every offset, every list
-// entry, every chain pointer is checked, every address translated.
+// entry, every chain pointer is checked, every address translated. On a fabric the data pointer is
+// a buffer of the transport's.
 #pragma once
 
 #include <cstdint>

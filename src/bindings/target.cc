@@ -1,0 +1,127 @@
+// nvme.target: the embedded SSD as an NVMe/TCP target, in a thread of its own.
+#include "pcie/embedded/target.h"
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include <nanobind/nanobind.h>
+#include <nanobind/stl/string.h>
+#include <nanobind/stl/vector.h>
+
+#include "bindings/bind.h"
+
+namespace nb = nanobind;
+using namespace nb::literals;  // NOLINT(google-build-using-namespace): argument names
+
+namespace pynvme::bindings {
+namespace {
+
+struct Target {
+  Target(const std::string& ssd, pcie::TargetOptions options)
+      : server([&] {
+          // Opening a file may take a while.
+          const nb::gil_scoped_release no_gil;
+          return pcie::start_target(ssd, std::move(options));
+        }()) {}
+  ~Target() { close(); }
+  Target(const Target&) = delete;
+  Target& operator=(const Target&) = delete;
+
+  void close() {
+    const nb::gil_scoped_release no_gil;
+    server.reset();
+  }
+  pcie::TargetServer& open() const {
+    if (server == nullptr) throw nb::value_error("the target is closed");
+    return *server;
+  }
+
+  std::unique_ptr<pcie::TargetServer> server;
+};
+
+constexpr std::pair<const char*, pcie::WireAction> kActions[] = {
+    {"corrupt header", pcie::WireAction::kCorruptHeader},
+    {"corrupt data", pcie::WireAction::kCorruptData},
+    {"truncate", pcie::WireAction::kTruncate},
+    {"oversize", pcie::WireAction::kOversize},
+    {"duplicate", pcie::WireAction::kDuplicate},
+    {"drop", pcie::WireAction::kDrop},
+    {"swap", pcie::WireAction::kSwap},
+    {"delay", pcie::WireAction::kDelay},
+    {"half-open", pcie::WireAction::kHalfOpen},
+    {"reset", pcie::WireAction::kReset},
+    {"stop reading", pcie::WireAction::kStopReading},
+};
+
+pcie::WireAction action_of(const std::string& name) {
+  std::string possible;
+  for (const auto& [text, action] : kActions) {
+    if (name == text) return action;
+    possible += possible.empty() ? text : std::string(", ") + text;
+  }
+  throw nb::value_error(("action " + name + "; possible: " + possible).c_str());
+}
+
+}  // namespace
+
+void bind_target(nb::module_& m) {
+  using Options = pcie::TargetOptions;
+  nb::class_<Options>(m, "TargetOptions")
+      .def(nb::init<>())
+      .def_rw("address", &Options::address)
+      .def_rw("port", &Options::port)
+      .def_rw("nqn", &Options::nqn)
+      .def_rw("hosts", &Options::hosts)
+      .def_rw("advertise", &Options::advertise)
+      .def_rw("in_capsule_bytes", &Options::in_capsule_bytes)
+      .def_rw("h2c_bytes_max", &Options::h2c_bytes_max)
+      .def_rw("c2h_bytes_max", &Options::c2h_bytes_max)
+      .def_rw("r2t_bytes_max", &Options::r2t_bytes_max)
+      .def_rw("cpda", &Options::cpda)
+      .def_rw("header_digest", &Options::header_digest)
+      .def_rw("data_digest", &Options::data_digest)
+      .def_rw("connections_max", &Options::connections_max)
+      .def_rw("connect_timeout_ms", &Options::connect_timeout_ms)
+      .def_rw("stall_timeout_ms", &Options::stall_timeout_ms)
+      .def_rw("term_timeout_ms", &Options::term_timeout_ms)
+      .def_rw("spin_us", &Options::spin_us);
+
+  nb::class_<Target>(m, "Target")
+      .def(nb::init<const std::string&, Options>(), "ssd"_a, "options"_a)
+      .def("close", &Target::close)
+      .def_prop_ro("closed", [](const Target& self) { return self.server == nullptr; })
+      .def_prop_ro("port", [](const Target& self) { return self.open().port(); })
+      .def_prop_ro("nqn", [](const Target& self) { return self.open().nqn(); })
+      .def("counts",
+           [](const Target& self) {
+             const auto counts = self.open().counts();
+             nb::dict result;
+             result["connections"] = counts.connections;
+             result["controllers"] = counts.controllers;
+             result["accepted"] = counts.accepted;
+             result["faults"] = counts.faults;
+             return result;
+           })
+      .def(
+          "add_fault",
+          [](const Target& self, const std::string& action, int pdu, int qid, uint32_t skip,
+             uint32_t count, uint32_t delay_ms) {
+            pcie::WireFault fault;
+            fault.action = action_of(action);
+            fault.any_type = pdu < 0;
+            if (pdu >= 0) fault.type = static_cast<decltype(fault.type)>(pdu);
+            fault.any_queue = qid < 0;
+            if (qid >= 0) fault.qid = static_cast<uint16_t>(qid);
+            fault.skip = skip;
+            fault.count = count;
+            fault.delay_ms = delay_ms;
+            self.open().add_fault(fault);
+          },
+          "action"_a, "pdu"_a, "qid"_a, "skip"_a, "count"_a, "delay_ms"_a)
+      .def("clear_faults", [](const Target& self) { self.open().clear_faults(); });
+}
+
+}  // namespace pynvme::bindings

@@ -1,0 +1,58 @@
+// What a target is started with, and the faults that it can be told to make on the wire.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "spec/tcp.h"
+
+namespace pynvme::ssd::tcp {
+
+struct TargetOptions {
+  std::string address = "127.0.0.1";   // numeric IPv4 or IPv6; "::" and "0.0.0.0" are everywhere
+  uint16_t port = spec::tcp::kPort;    // 0: any that is free
+  std::string nqn;                     // empty: made from the serial number
+  std::vector<std::string> hosts;      // NQNs that may connect; empty: all
+  std::string advertise;               // "ADDRESS:PORT" in the Discovery log; empty: as connected
+  uint32_t in_capsule_bytes = 8192;    // of an I/O queue's capsules; a multiple of 16
+  uint32_t h2c_bytes_max = 128 << 10;  // MAXH2CDATA
+  uint32_t c2h_bytes_max = 0;          // of a C2HData PDU; 0: all data of a command in one
+  uint32_t r2t_bytes_max = 0;          // that one R2T asks for; 0: all data of a command
+  uint8_t cpda = 0;                    // 0's based, dwords
+  bool header_digest = true;           // granted to hosts that ask for it
+  bool data_digest = true;
+  uint32_t connections_max = 1024;
+  uint32_t connect_timeout_ms = 10'000;  // from accept() to a successful Connect
+  uint32_t stall_timeout_ms = 30'000;    // for a host that does not read what it asked for
+  uint32_t term_timeout_ms = 30'000;     // for a host to close after C2HTermReq
+  uint32_t spin_us = 50;                 // that the loop looks for work before it sleeps
+};
+
+enum class WireAction : uint8_t {
+  kCorruptHeader,  // a byte of the header, after its digest was computed
+  kCorruptData,    // a byte of the data, after its digest was computed
+  kTruncate,       // half of the PDU, then the end of the connection
+  kOversize,       // PLEN says more than there is
+  kDuplicate,      // twice
+  kDrop,           // not at all
+  kSwap,           // after the PDU that follows
+  kDelay,          // later, and everything behind it
+  kHalfOpen,       // neither this one nor anything more; the connection stays
+  kReset,          // a reset of the connection instead
+  kStopReading,    // sent; but the host is not listened to any more
+};
+
+// Befalls PDUs that the target sends.
+struct WireFault {
+  WireAction action = WireAction::kCorruptHeader;
+  bool any_type = true;
+  spec::tcp::PduType type = spec::tcp::PduType::kC2hData;
+  bool any_queue = true;
+  uint16_t qid = 0;
+  uint32_t skip = 0;   // PDUs that match and pass first
+  uint32_t count = 1;  // that it befalls
+  uint32_t delay_ms = 0;
+};
+
+}  // namespace pynvme::ssd::tcp

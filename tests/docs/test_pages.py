@@ -21,6 +21,7 @@ NOT_RUN = {
     "needs a power module": 1,
     "needs a target": 1,
     "needs the server above": 1,
+    "serves until it is stopped": 1,
 }
 TIMEOUT = 300
 

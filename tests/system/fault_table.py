@@ -51,7 +51,14 @@ CASES = [
     Case("read data arrive elsewhere", "read", "dma:address=1", ("misdirected", "stale", "zeroes")),
     Case("a completion is late", "read", f"delay:us={LATE_US}", ("latency",), "latency"),
     Case("a completion is lost", "read", "swallow", ("was not completed",), "command"),
-    Case("a completion comes twice", "read", "duplicate", ("second time",), "completion"),
+    Case(
+        "a completion comes twice",
+        "read",
+        "duplicate",
+        # The latter when it is taken for that of the next command with the CID.
+        ("second time", "misdirected", "stale"),
+        "completion",
+    ),
     Case("a completion has another CID", "read", "mistag", ("never sent",), "command"),
     Case(
         "a completion has another SQID", "read", "mistag:sqid=9", ("another submission",), "command"
@@ -87,9 +94,10 @@ class Row:
     @property
     def classified(self) -> str:
         """What it was called; of a completion the words of the case, when they were said."""
-        if self.classification:
-            return self.classification
-        return next((word for word in self.case.says if word in self.text), self.text)
+        said = next((word for word in self.case.says if word in self.text), "")
+        if self.case.kind == "completion" and said:
+            return said
+        return self.classification or said or self.text
 
     @property
     def right(self) -> bool:

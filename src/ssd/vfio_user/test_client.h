@@ -27,7 +27,9 @@ using Bytes = std::vector<uint8_t>;
 inline Bytes le(std::initializer_list<std::pair<uint64_t, unsigned>> fields) {
   Bytes bytes;
   for (const auto& [value, size] : fields) {
-    for (unsigned i = 0; i < size; ++i) bytes.push_back(static_cast<uint8_t>(value >> (8 * i)));
+    for (unsigned i = 0; i < size; ++i) {
+      bytes.push_back(i < sizeof(value) ? static_cast<uint8_t>(value >> (8 * i)) : 0);
+    }
   }
   return bytes;
 }

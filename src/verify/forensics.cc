@@ -468,14 +468,27 @@ class Examiner {
     }
     size_t changes = 0;
     for (size_t i = 1; i < bad.size(); ++i) changes += bad[i] != bad[i - 1] ? 1 : 0;
-    if (changes != 1) return false;
+    if (changes > 1) return false;
+    const bool head_is_new = !bad[0];
+    const uint64_t second =
+        begin + static_cast<uint64_t>(std::find(bad.begin(), bad.end(), head_is_new) - bad.begin());
+    // Where the head is old the boundary may lie within the last of its LBAs. (Where it is new that
+    // LBA is the first that is wrong, and is called torn already.)
+    std::optional<uint32_t> within;
+    if (!head_is_new && !is_as_before(second - 1, false)) {
+      const Finding last = of_lba(second - 1);
+      if (last.damage != Damage::kTorn || last.head_is_new) return false;
+      within = last.boundary_byte;
+    }
+    if (changes == 0 && !within) return false;
     for (uint64_t lba = begin; lba < end; ++lba) {
-      if (bad[lba - begin] && !is_as_before(lba, !bad[0])) return false;
+      if (within && lba == second - 1) continue;
+      if (bad[lba - begin] && !is_as_before(lba, head_is_new)) return false;
     }
     finding.damage = Damage::kTorn;
-    finding.head_is_new = !bad[0];
-    finding.boundary_lba =
-        begin + static_cast<uint64_t>(std::find(bad.begin(), bad.end(), !bad[0]) - bad.begin());
+    finding.head_is_new = head_is_new;
+    finding.boundary_lba = within ? second - 1 : second;
+    finding.boundary_byte = within;
     return true;
   }
 
@@ -560,6 +573,10 @@ class Examiner {
   static std::string torn_text(const Finding& finding) {
     const std::string parts =
         finding.head_is_new ? "new before, old from there on" : "old before, new from there on";
+    if (finding.boundary_lba && finding.boundary_byte) {
+      return "torn at byte " + std::to_string(*finding.boundary_byte) + " of LBA " +
+             hex(*finding.boundary_lba) + ": " + parts;
+    }
     if (finding.boundary_lba) return "torn at LBA " + hex(*finding.boundary_lba) + ": " + parts;
     return "torn at byte " + std::to_string(*finding.boundary_byte) + " of the LBA: " + parts;
   }

@@ -248,6 +248,22 @@ TEST_F(ForensicsTest, TornBetweenLbas) {
   EXPECT_TRUE(finding.head_is_new);
 }
 
+TEST_F(ForensicsTest, TornWithinALaterLba) {
+  const Data old_data = side_.write(0x100, 8, 3);
+  const Data new_data = side_.write(0x100, 8, 5);
+  for (const uint64_t boundary : {6 * kSize + 1536, 7 * kSize + 512}) {
+    Data data = new_data;
+    std::copy_n(old_data.begin(), boundary, data.begin());
+    const Finding finding = read(0x100, data);
+    EXPECT_EQ(finding.damage, Damage::kTorn);
+    EXPECT_EQ(finding.lba, 0x100U);
+    EXPECT_FALSE(finding.head_is_new);
+    EXPECT_EQ(finding.boundary_lba, 0x100 + boundary / kSize);
+    EXPECT_EQ(finding.boundary_byte, boundary % kSize);
+  }
+  EXPECT_EQ(read(0x100, old_data).damage, Damage::kStale) << "nothing of it is new";
+}
+
 TEST_F(ForensicsTest, ZeroesAtTheEndOfAWriteOverOtherDataAreNotTorn) {
   side_.write(0x100, 8, 3);
   Data data = side_.write(0x100, 8, 5);

@@ -96,8 +96,8 @@ constexpr FaultActionInfo kActions[] = {
      false,
      {},
      "a Read returns the older version of the LBAs that the match names: what they held before "
-     "they were last written. Matches LBAs that were overwritten since it was planted, the last "
-     "4096 of them"},
+     "they were last written. Only LBAs that were overwritten since it was planted have one, the "
+     "last 64 MiB of them; it waits for a Read of such LBAs"},
     {kDma, "dma", kExecute, FaultScope::kData, "read", false, kDmaKeys,
      "the data of a Read go to another place in the host's memory, those of a Write come from "
      "there"},

@@ -113,10 +113,14 @@ std::vector<FiredFault> Faults::fire(FaultPoint point, const FaultSubject& subje
   for (Planted& one : planted_) {
     const FaultMatch& match = one.fault->match;
     if (one.fault->point != point || !one.armed() || !match.fits(subject)) continue;
-    if (one.fault->action == FaultAction::kStale && !has_version(*one.fault, subject)) continue;
     if (!can_act(*one.fault)) continue;
     base::Rng rng = rng_of(match.seed, ++one.matched);
-    if (one.matched <= match.after || !by_chance(rng, match.chance)) continue;
+    const bool wanted = one.matched > match.after && by_chance(rng, match.chance);
+    if (!wanted && !one.due) continue;
+    // Which LBAs have an older version is for the load to decide: a fault on the millionth Read is
+    // not to be missed because that one has none.
+    one.due = one.fault->action == FaultAction::kStale && !has_version(*one.fault, subject);
+    if (one.due) continue;
     ++one.fired;
     if (one.firings.size() == kFiringsKept) one.firings.erase(one.firings.begin());
     one.firings.push_back({.time_ns = clock_.now_ns(),

@@ -78,6 +78,7 @@ class Faults {
     std::shared_ptr<const Fault> fault;
     uint64_t matched = 0;
     uint64_t fired = 0;
+    bool due = false;  // a command that was to be hit could not be: the next one that can is
     std::vector<FaultFiring> firings;
 
     bool armed() const { return fault->match.count == 0 || fired < fault->match.count; }

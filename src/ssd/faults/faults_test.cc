@@ -122,11 +122,16 @@ TEST_F(FaultsTest, TheRecordKeepsTheLast) {
 
 TEST(FaultHistory, KeepsTheLastVersions) {
   FaultHistory history;
-  for (uint64_t lba = 0; lba <= FaultHistory::kLbasKept; ++lba) {
+  const uint64_t kept = FaultHistory::kBytesKept / 512;
+  for (uint64_t lba = 0; lba < kept; ++lba) {
     history.keep(1, lba, std::vector<uint8_t>(512, static_cast<uint8_t>(lba)));
   }
-  EXPECT_EQ(history.find(1, 0, 512), nullptr);
+  history.keep(1, 0, std::vector<uint8_t>(512, 0x55));
   ASSERT_NE(history.find(1, 1, 512), nullptr);
+  history.keep(1, kept, std::vector<uint8_t>(512, 1));
+  ASSERT_NE(history.find(1, 0, 512), nullptr) << "it was written again";
+  EXPECT_EQ((*history.find(1, 0, 512))[0], 0x55);
+  EXPECT_EQ(history.find(1, 1, 512), nullptr) << "the one that was written longest ago";
   history.keep(1, 1, std::vector<uint8_t>(512, 0xAA));
   EXPECT_EQ((*history.find(1, 1, 512))[0], 0xAA);
   EXPECT_EQ(history.find(2, 1, 512), nullptr);

@@ -1,12 +1,11 @@
 // Older versions of LBAs, for the action `stale`: what an LBA held before it was last written, of
-// the last kLbasKept that were. The caller's lock guards it.
+// those that were written last, kBytesKept of them. The caller's lock guards it.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <list>
 #include <map>
-#include <span>
 #include <utility>
 #include <vector>
 
@@ -14,7 +13,9 @@ namespace pynvme::ssd {
 
 class FaultHistory {
  public:
-  static constexpr size_t kLbasKept = 4096;
+  // Random I/O comes back to an LBA after about as many bytes as the region has: a load on a small
+  // region finds older versions there, and the host's memory does not feel it.
+  static constexpr size_t kBytesKept = 64UL << 20;
 
   void keep(uint32_t nsid, uint64_t lba, std::vector<uint8_t> data);
   // Null when there is none, or one of another size (the namespace had another format).
@@ -23,8 +24,13 @@ class FaultHistory {
 
  private:
   using Key = std::pair<uint32_t, uint64_t>;
-  std::map<Key, std::vector<uint8_t>> versions_;
-  std::deque<Key> order_;  // in which they came
+  struct Version {
+    std::vector<uint8_t> data;
+    std::list<Key>::iterator place;  // in order_
+  };
+  std::map<Key, Version> versions_;
+  std::list<Key> order_;  // in which they were written, the oldest first
+  size_t bytes_ = 0;
 };
 
 }  // namespace pynvme::ssd

@@ -202,6 +202,18 @@ TEST_P(NvmFaultsTest, Stale) {
   EXPECT_EQ(read(0), expected({21, 22, 23, 24, 25, 26, 27, 28}));
 }
 
+TEST_P(NvmFaultsTest, StaleWaitsForSomethingOlder) {
+  write(0, 1);
+  write(8, 1);
+  const uint64_t id = plant("read,nth=2", "stale");
+  write(0, 11);
+  EXPECT_EQ(read(0), kNew);
+  EXPECT_EQ(read(8), kOld) << "the second one, and nothing is older";
+  EXPECT_EQ(read(0), kOld);
+  EXPECT_EQ(read(0), kNew);
+  EXPECT_EQ(firing(id).match, 3u);
+}
+
 TEST_P(NvmFaultsTest, SeveralOnOneCommand) {
   write(0, 1);
   plant("write,lba=0,count=1", "zeroes");

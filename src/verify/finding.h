@@ -57,8 +57,8 @@ struct Finding {
   std::optional<Origin> expected;  // the write that should have been there
   std::vector<Flip> flips;         // kBitFlips, the first of them
   uint32_t flipped_bits = 0;
-  // kTorn: byte of the LBA, or (boundary_lba) the first LBA of the second part; or both: the byte of
-  // boundary_lba.
+  // kTorn: byte of the LBA, or (boundary_lba) the first LBA of the second part; or both: the byte
+  // of boundary_lba.
   std::optional<uint32_t> boundary_byte;
   std::optional<uint64_t> boundary_lba;
   bool head_is_new = false;

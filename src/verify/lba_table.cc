@@ -29,10 +29,22 @@ LbaTable::LbaTable(uint64_t lba_count) : lba_count_(lba_count) {
   const size_t past = reinterpret_cast<uintptr_t>(mapping_) % kHugePageBytes;
   const size_t skipped = past == 0 ? 0 : kHugePageBytes - past;
   values_ = reinterpret_cast<uint32_t*>(static_cast<uint8_t*>(mapping_) + skipped);
-  // Random reads miss the TLB on nearly every look-up without huge pages; a refusal costs only
-  // speed.
-  madvise(values_, mapped_bytes_ - skipped, MADV_HUGEPAGE);
   touched_ = std::make_unique<std::atomic<bool>[]>(chunk_count());
+  choose_pages();
+}
+
+// Random reads miss the TLB on nearly every look-up without huge pages; a refusal costs only speed.
+void LbaTable::choose_pages() noexcept {
+  const bool small = chunk_count() <= static_cast<uint64_t>(kHugeChunks);
+  madvise(values_, chunk_count() * kHugePageBytes, small ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
+  huge_left_.store(small ? 0 : kHugeChunks, std::memory_order_relaxed);
+}
+
+void LbaTable::first_touch(uint64_t chunk) noexcept {
+  touched_[chunk].store(true, std::memory_order_relaxed);
+  if (huge_left_.load(std::memory_order_relaxed) <= 0) return;
+  huge_left_.fetch_sub(1, std::memory_order_relaxed);
+  madvise(values_ + (chunk << kChunkShift), kHugePageBytes, MADV_HUGEPAGE);
 }
 
 LbaTable::~LbaTable() { munmap(mapping_, mapped_bytes_); }
@@ -54,6 +66,7 @@ void LbaTable::fill(uint64_t slba, uint64_t nlb, uint32_t state) noexcept {
 void LbaTable::forget_all() noexcept {
   madvise(values_, chunk_count() * kHugePageBytes, MADV_DONTNEED);
   for (uint64_t i = 0; i < chunk_count(); ++i) touched_[i].store(false, std::memory_order_relaxed);
+  choose_pages();
 }
 
 uint64_t LbaTable::touched_bytes() const noexcept {

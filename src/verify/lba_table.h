@@ -56,6 +56,7 @@ class LbaTable {
   void forget_all() noexcept;
 
   void prefetch(uint64_t lba) const noexcept { __builtin_prefetch(values_ + lba); }
+  // At most so much: in huge pages.
   uint64_t touched_bytes() const noexcept;
 
  private:
@@ -63,10 +64,17 @@ class LbaTable {
   static constexpr unsigned kChunkShift = 19;
   static constexpr uint64_t kChunkLbas = 1ULL << kChunkShift;
 
+  // Huge pages are for the chunks that are written first, so many: 16 GiB of 512 byte LBAs. A write
+  // here and there of a large namespace must not take 2 MiB of memory each.
+  static constexpr int64_t kHugeChunks = 64;
+
   void touch(uint64_t lba) noexcept {
-    auto& chunk = touched_[lba >> kChunkShift];
-    if (!chunk.load(std::memory_order_relaxed)) chunk.store(true, std::memory_order_relaxed);
+    const uint64_t chunk = lba >> kChunkShift;
+    if (!touched_[chunk].load(std::memory_order_relaxed)) [[unlikely]]
+      first_touch(chunk);
   }
+  void first_touch(uint64_t chunk) noexcept;
+  void choose_pages() noexcept;  // while nothing is touched
   uint64_t chunk_count() const { return (lba_count_ + kChunkLbas - 1) >> kChunkShift; }
 
   uint64_t lba_count_;
@@ -74,6 +82,7 @@ class LbaTable {
   void* mapping_ = nullptr;
   uint32_t* values_ = nullptr;
   std::unique_ptr<std::atomic<bool>[]> touched_;
+  std::atomic<int64_t> huge_left_{0};
 };
 
 }  // namespace pynvme::verify

@@ -1,5 +1,9 @@
 #include "verify/lba_table.h"
 
+#include <unistd.h>
+
+#include <fstream>
+
 #include <gtest/gtest.h>
 
 namespace pynvme::verify {
@@ -38,6 +42,25 @@ TEST(LbaTable, FourTerabytesCostNothingUntilWritten) {
   table.set(table.lba_count() - 1, 77);
   EXPECT_EQ(table.get(table.lba_count() - 1), 77U);
   EXPECT_EQ(table.touched_bytes(), 2U << 20);
+}
+
+// What this process has in memory.
+uint64_t resident_mib() {
+  uint64_t all = 0;
+  uint64_t resident = 0;
+  std::ifstream("/proc/self/statm") >> all >> resident;
+  return resident * static_cast<uint64_t>(sysconf(_SC_PAGESIZE)) >> 20;
+}
+
+TEST(LbaTable, FewLbasHereAndThereTakeLittle) {
+  LbaTable table(8ULL << 30);
+  for (const bool again : {false, true}) {
+    const uint64_t before = resident_mib();
+    for (uint64_t i = 0; i < 1000; ++i) table.set(i * 16 * kChunk + i, 77);
+    EXPECT_LT(resident_mib() - before, 300U) << again;  // of 2000, were each in a huge page
+    EXPECT_EQ(table.get(999 * 16 * kChunk + 999), 77U);
+    table.forget_all();
+  }
 }
 
 TEST(LbaTable, DeallocatedIsRememberedWhereSomethingWasWritten) {

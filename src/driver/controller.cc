@@ -250,6 +250,11 @@ void Controller::reclaim_queue_ids() {
     bool gone = false;
     try {
       gone = transport_->reclaim_queue(*this, id, generation);
+      deletion_ended(generation, true);
+    } catch (const CommandTimeout&) {
+      deletion_ended(generation, false);
+      for (const uint16_t one : lost) lose_queue_id(one, generation);
+      return;
     } catch (...) {  // Ctrl-C, or the device is gone
       for (const uint16_t one : lost) lose_queue_id(one, generation);
       throw;

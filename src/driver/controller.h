@@ -149,6 +149,13 @@ class Controller : public std::enable_shared_from_this<Controller> {
   // identifiers are the last ones.
   void reclaim_queue_ids();
   void lose_queue_id(uint16_t id, uint32_t generation);
+  // A device that let one deletion of a queue run into its timeout would let each of the others do
+  // so, one after the other: until one is answered, or a reset, those that nobody asked for (the
+  // ends of objects) are left to the reset.
+  bool ignores_deletions() const { return ignored_generation_.load() == generation(); }
+  void deletion_ended(uint32_t generation, bool answered) {
+    ignored_generation_.store(answered ? kNoGeneration : generation);
+  }
   void set_commands(IoQueuePair& queue, CommandQueue* commands);
   void keep_log(const IoQueuePair& queue);  // with mutex_
   [[noreturn]] void throw_gone() const;
@@ -169,6 +176,8 @@ class Controller : public std::enable_shared_from_this<Controller> {
   std::atomic<uint32_t> timeout_ms_{kDefaultTimeoutMs};
   std::atomic<uint32_t> generation_{0};
   std::atomic<uint32_t> stopped_generation_{0};  // generation_ when the device last stopped
+  static constexpr uint64_t kNoGeneration = UINT64_MAX;
+  std::atomic<uint64_t> ignored_generation_{kNoGeneration};
   std::function<void()> idle_hook_;
 
   std::mutex mutex_;  // of what follows; never held while a command runs

@@ -323,6 +323,69 @@ TEST_F(ControllerTest, ShutdownThatNeverCompletesIsBounded) {
   EXPECT_EQ(fake->writes.back(), (Write{spec::reg::kCc, 0x0046'8001}));
 }
 
+// A controller that wedged: whatever is still open ends in the time of one admin command, one
+// shutdown and one disable, however many queues there are.
+TEST_F(ControllerTest, AControllerThatAnswersNothingAnyMoreIsClosedInBoundedTime) {
+  controller->initialise();
+  std::vector<std::shared_ptr<IoQueuePair>> queues;
+  for (int i = 0; i < 4; ++i) queues.push_back(IoQueuePair::create(controller, {}));
+  fake->on_read = [this] { clock.advance(1'000'000); };
+  fake->silent = {spec::admin::kDeleteIoSq, spec::admin::kDeleteIoCq};
+  fake->silent_shutdown = true;
+  fake->stuck = true;
+  fake->admin_commands.clear();
+  const uint64_t start_ns = clock.now_ns();
+  queues.clear();
+  EXPECT_EQ(admin_opcodes(), std::vector<uint8_t>{spec::admin::kDeleteIoSq});
+  EXPECT_LT(clock.now_ns() - start_ns, 10'100'000'000U);
+  controller.reset();
+  EXPECT_LT(clock.now_ns() - start_ns, 20'200'000'000U);
+  EXPECT_FALSE(fake->bus_master);
+  std::string log;
+  for (const auto& line : base::drain_log()) log += line.text + "\n";
+  EXPECT_NE(log.find("Delete I/O Submission Queue, cid"), std::string::npos) << log;
+  EXPECT_NE(log.find("not deleted, because the device did not answer the deletion of another one"),
+            std::string::npos)
+      << log;
+  EXPECT_NE(log.find("did not complete its shutdown"), std::string::npos) << log;
+}
+
+TEST_F(ControllerTest, AWedgedControllerThatIsResetIsATimeoutAndQueuesGoAtOnce) {
+  controller->initialise();
+  std::vector<std::shared_ptr<IoQueuePair>> queues;
+  for (int i = 0; i < 4; ++i) queues.push_back(IoQueuePair::create(controller, {}));
+  fake->silent = {spec::admin::kDeleteIoSq};
+  EXPECT_THROW(queues[0]->remove(), QueueDeletionError);
+  fake->stuck = true;
+  EXPECT_THROW(controller->initialise(), CommandTimeout);
+  const uint64_t start_ns = clock.now_ns();
+  fake->admin_commands.clear();
+  queues.clear();
+  EXPECT_EQ(clock.now_ns(), start_ns);
+  EXPECT_TRUE(fake->admin_commands.empty());
+}
+
+TEST_F(ControllerTest, AnAnsweredDeletionEndsTheSuspicion) {
+  controller->initialise();
+  std::vector<std::shared_ptr<IoQueuePair>> queues;
+  for (int i = 0; i < 4; ++i) queues.push_back(IoQueuePair::create(controller, {}));
+  fake->silent = {spec::admin::kDeleteIoSq};
+  EXPECT_THROW(queues[0]->remove(), QueueDeletionError);
+  queues[1].reset();  // left to a reset
+  EXPECT_TRUE(fake->queues.contains(2));
+  EXPECT_THROW(queues[2]->remove(), QueueDeletionError);  // asked for: tried
+  // The identifiers are all taken, so those that are left are tried again; by one of them only.
+  queues[0].reset();
+  queues[2].reset();
+  fake->admin_commands.clear();
+  EXPECT_THROW(IoQueuePair::create(controller, {}), QueueCreationError);
+  EXPECT_EQ(admin_opcodes(), std::vector<uint8_t>{spec::admin::kDeleteIoSq});
+  fake->silent.clear();
+  EXPECT_EQ(IoQueuePair::create(controller, {})->id(), 1);
+  queues[3].reset();
+  EXPECT_EQ(fake->queues.size(), 1U);
+}
+
 TEST_F(ControllerTest, ConfigurationIsRestoredWhenOthersSwitchedThePower) {
   fake->config_write(spec::pci::kBar0, 0xFEB0'0000, 4);
   controller->initialise();

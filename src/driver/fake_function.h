@@ -56,10 +56,11 @@ class FakeFunction final : public pcie::Function {
   spec::Cap cap{};
   spec::IdentifyController identify{};
   std::vector<uint32_t> namespaces{1};
-  bool vanished = false;         // all reads are all ones
-  bool stuck = false;            // CSTS.RDY never follows CC.EN
-  bool silent_shutdown = false;  // CSTS.SHST never says complete
-  bool fatal = false;            // CSTS.CFS
+  std::function<void()> on_read;  // at each read of a register: lets a manual clock run
+  bool vanished = false;          // all reads are all ones
+  bool stuck = false;             // CSTS.RDY never follows CC.EN
+  bool silent_shutdown = false;   // CSTS.SHST never says complete
+  bool fatal = false;             // CSTS.CFS
   bool send_interrupts = true;
   unsigned vectors = 8;                 // of MSI-X
   std::set<uint8_t> silent;             // admin opcodes that are held instead of answered
@@ -115,6 +116,7 @@ class FakeFunction final : public pcie::Function {
   uint32_t config_size() const override { return 256; }
   uint64_t bar_size(unsigned bar) const override { return bar == 0 ? 0x4000 : 0; }
   uint64_t bar_read(unsigned, uint64_t offset, unsigned size) override {
+    if (on_read) on_read();
     if (vanished) return size == 8 ? UINT64_MAX : UINT32_MAX;
     switch (offset) {
       case spec::reg::kCap:

@@ -102,12 +102,22 @@ void IoQueuePair::delete_on_device(bool quiet) {
   if (deleted_ || pair_ == nullptr || pair_->dead()) return;
   // From here on nobody may use it, whatever comes of the deletion.
   pair_->kill("it was deleted");
+  const std::string title = "IO queue " + std::to_string(id_) + ": ";
+  if (quiet && controller_->ignores_deletions()) {
+    throw QueueDeletionError(title +
+                             "not deleted, because the device did not answer the deletion of "
+                             "another one; the next reset takes it away");
+  }
   try {
     link_->remove(quiet, generation_);
   } catch (const Error& error) {
     if (controller_->generation() != generation_) return;  // a reset took it away meanwhile
-    throw QueueDeletionError("IO queue " + std::to_string(id_) + ": " + error.what());
+    if (dynamic_cast<const CommandTimeout*>(&error) != nullptr) {
+      controller_->deletion_ended(generation_, false);
+    }
+    throw QueueDeletionError(title + error.what());
   }
+  controller_->deletion_ended(generation_, true);
   deleted_ = true;
   controller_->detach(*this, true);
 }

@@ -86,6 +86,7 @@ class Transport {
   virtual std::unique_ptr<QueueLink> link(Controller& controller, const QueueRings& rings) = 0;
   // Removes what may be left of a queue whose creation or deletion had no answer in time. False:
   // still in doubt.
+  // Throws CommandTimeout where the device does not answer.
   virtual bool reclaim_queue(Controller& controller, uint16_t id, uint32_t generation) = 0;
 
   // Throws InvalidArgument where there is no such reset.

@@ -12,7 +12,15 @@ import urllib.request
 from pathlib import Path
 
 import pytest
-from guests import CommandError, Guest, GuestTimeoutError, Hardware, UnavailableError, debian
+from guests import (
+    CommandError,
+    Guest,
+    GuestError,
+    GuestTimeoutError,
+    Hardware,
+    UnavailableError,
+    debian,
+)
 
 HERE = Path(__file__).resolve().parent
 
@@ -110,6 +118,17 @@ def test_a_reboot(small_guest):
     small_guest.run("touch /tmp/before-the-reboot")
     small_guest.reboot()
     assert small_guest.run("test -e /tmp/before-the-reboot", check=False).returncode == 1
+
+
+def test_a_qemu_that_hangs_is_told_from_a_command_that_does(small_guest, monkeypatch):
+    monkeypatch.setattr("guests.guest.QUIET_S", 1)
+    monkeypatch.setattr("guests.guest.MONITOR_S", 2)
+    small_guest.run("sleep 3")  # quiet, but QEMU answers
+    os.kill(small_guest.machine.pid, signal.SIGSTOP)
+    with pytest.raises(GuestError, match=r"(?s)QEMU itself hangs, and was killed.*console"):
+        small_guest.run("true", timeout_s=300)
+    with pytest.raises(GuestError, match="the guest is gone"):  # at once from now on
+        small_guest.run("true", timeout_s=300)
 
 
 def test_a_guest_dies_with_its_test(tmp_path):

@@ -1,7 +1,7 @@
 """Queues, entries and PRPs by hand (psd) on QEMU's device, as on the embedded SSD.
 
-Left out are wrong PRP offsets, after which QEMU's controller does not answer any more, and the
-status of a second deletion, which is another one there (docs/qemu-differences.md).
+Left out are wrong PRP offsets, which end in a QEMU that hangs for ever, and the status of a second
+deletion, which is another one there (docs/qemu-differences.md).
 """
 
 from guests import Guest, Hardware, nvme

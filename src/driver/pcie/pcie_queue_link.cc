@@ -68,14 +68,10 @@ std::unique_ptr<QueueLink> PcieTransport::link(Controller& controller, const Que
 bool PcieTransport::reclaim_queue(Controller& controller, uint16_t id, uint32_t generation) {
   bool gone = true;
   for (const spec::Sqe& sqe : {delete_sq_command(id), delete_cq_command(id)}) {
-    try {
-      const spec::Cqe cqe = controller.admin().execute(plain(sqe), false, generation);
-      // Invalid Queue Identifier: there is none, which is as good.
-      gone &= cqe.ok() || (cqe.sct() == spec::sct::kCommandSpecific &&
-                           cqe.sc() == spec::sc::kInvalidQueueIdentifier);
-    } catch (const CommandTimeout&) {
-      gone = false;
-    }
+    const spec::Cqe cqe = controller.admin().execute(plain(sqe), false, generation);
+    // Invalid Queue Identifier: there is none, which is as good.
+    gone &= cqe.ok() || (cqe.sct() == spec::sct::kCommandSpecific &&
+                         cqe.sc() == spec::sc::kInvalidQueueIdentifier);
   }
   return gone;
 }

@@ -20,6 +20,7 @@ from guests.devices import Device
 from guests.initrd import build_initrd
 from guests.kernel import Kernel
 from guests.machine import QEMU, Hardware, Machine
+from guests.qmp import QmpError
 
 ROOT = Path(__file__).resolve().parents[3]
 TOOLS = Tree(
@@ -36,6 +37,9 @@ TOOLS = Tree(
         "util-linux",
     ],
 )
+# How long a guest may be quiet before QEMU's monitor is asked, and how long that may take.
+QUIET_S = 15.0
+MONITOR_S = 30.0
 _APPEND = (
     "console=ttyS0 panic=-1 quiet mitigations=off nokaslr tsc=reliable random.trust_cpu=on "
     "no_timer_check cryptomgr.notests intel_iommu=on"
@@ -118,7 +122,7 @@ class Process:
                     f"not done after {timeout_s} s in the guest: {self._command}\n"
                     f"{self.output[-4000:]}\n{self._guest.tail()}"
                 )
-            self._guest.listen(left)
+            self._guest.listen(min(left, QUIET_S))
         return Result(self._guest.finished[self._number], self.output)
 
     def wait_output(self, text: str, timeout_s: float) -> str:
@@ -167,6 +171,7 @@ class Guest:
         self._number = 0
         self._received = b""
         self._ready = 0
+        self._heard_s = 0.0
         self.finished: dict[int, int] = {}
         self.plugged: dict[str, Device] = {}  # those that came by plug()
         self._machine: Machine | None = None
@@ -207,6 +212,7 @@ class Guest:
             {"host": Path("/"), "share": self.share},
             self._forwards,
         )
+        self._heard_s = time.monotonic()
         try:
             self.machine.qmp.start(30)
         except Exception as error:
@@ -358,9 +364,11 @@ class Guest:
         try:
             data = machine.line.recv(65536)
         except TimeoutError:
+            self._check_qemu()
             return
         except OSError as error:
             raise GuestError(f"the guest is gone ({error})\n{self.tail()}") from error
+        self._heard_s = time.monotonic()
         if not data:
             raise GuestError(f"the guest has ended\n{self.tail()}")
         *lines, self._received = (self._received + data).split(b"\n")
@@ -370,6 +378,19 @@ class Guest:
                 self._ready += 1
             elif len(words) == 3 and words[0] == "done":
                 self.finished[int(words[1])] = int(words[2])
+
+    def _check_qemu(self) -> None:
+        """A device model that waits without end stops processors and monitor, and so all timeouts
+        inside of the guest; such a QEMU is ended."""
+        if time.monotonic() - self._heard_s < QUIET_S:
+            return
+        try:
+            self.machine.qmp.command("query-status", MONITOR_S)
+        except QmpError as error:
+            tail = self.tail()
+            self.machine.kill()
+            raise GuestError(f"QEMU itself hangs, and was killed: {error}\n{tail}") from error
+        self._heard_s = time.monotonic()
 
     def wait_for(self, condition: Any, timeout_s: float, what: str) -> None:
         """Waits until condition() is true, while the guest is listened to."""

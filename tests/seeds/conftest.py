@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import nvme
+from nvme.target import Target
 
 # Seconds of the examples take this part of a second, and paced IOWorkers pace themselves faster by
 # as much. Those that count IOs per second keep their time: the number of seconds is what they
@@ -31,6 +32,37 @@ def virtual_bus():
     yield drives
     for drive in drives:
         drive.unplug()
+
+
+@pytest.fixture(scope="session")
+def served():
+    """An NVMe/TCP target at each address that the examples open; a remote one is on loopback."""
+    targets = []
+    try:
+        for number, address in enumerate(("127.0.0.1:4420", "127.0.0.2:0")):
+            options = f"sim:capacity=1GiB,serial=SEEDTCP{number}"
+            targets.append(Target(options, address))
+    except RuntimeError as error:
+        pytest.skip(f"another program has the port of the examples: {error}")
+    else:
+        yield targets
+    finally:
+        for target in targets:
+            target.close()
+
+
+@pytest.fixture
+def tcp_targets(served, monkeypatch):
+    """The targets, where 10.24.48.17 leads to the second one."""
+    controller = nvme.Controller
+
+    def opened(address, *rest, **options):
+        return controller(
+            {b"10.24.48.17": served[1].address}.get(address, address), *rest, **options
+        )
+
+    monkeypatch.setattr(nvme, "Controller", opened)
+    return served
 
 
 @pytest.fixture(scope="session")

@@ -244,6 +244,7 @@ pcie::Doorbells TcpTransport::attach_admin(const QueueRings& rings) {
 }
 
 void TcpTransport::recover(const std::function<void(const char* reason)>& lost) {
+  admin_->poll();  // nobody may have looked since it was lost
   if (admin_->is_open()) return;
   lost("the connection to the target was lost");
   const base::Clock& real = base::Clock::real();

@@ -72,7 +72,8 @@ class VfioDeviceTest : public testing::Test {
     sqe.cdw10 = 1;
     std::memcpy(rings_.data() + tail_ * sizeof(sqe), &sqe, sizeof(sqe));
     ++tail_;
-    std::atomic_thread_fence(std::memory_order_seq_cst);
+    // The processor keeps stores in order; the compiler has to.
+    std::atomic_signal_fence(std::memory_order_seq_cst);
     write(reg::kDoorbells, tail_);
     ASSERT_TRUE(wait([this] {
       const volatile uint8_t* const entry = rings_.data() + kPageSize + (tail_ - 1) * 16;

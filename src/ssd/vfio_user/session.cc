@@ -119,9 +119,10 @@ bool VfioUserSession::negotiate(const Header& header, Payload payload) {
   }
   negotiated_ = true;
   version.minor = std::min(version.minor, vfu::kMinor);
-  Answer result{0, bytes_of(version)};
-  result.payload.insert(result.payload.end(), kCapabilities,
-                        kCapabilities + std::strlen(kCapabilities) + 1);
+  Answer result{0, std::vector<uint8_t>(sizeof(version) + std::strlen(kCapabilities) + 1)};
+  std::memcpy(result.payload.data(), &version, sizeof(version));
+  std::memcpy(result.payload.data() + sizeof(version), kCapabilities,
+              result.payload.size() - sizeof(version));
   return reply(header, result);
 }
 

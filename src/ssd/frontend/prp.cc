@@ -89,6 +89,7 @@ uint16_t parse_prp_list(const HostMemory& memory, uint64_t prp1, uint64_t prp2, 
     // NVMe Base 2.0 §4.1.2: the SGL is as long as the data, for SGLS does not say that it may be
     // longer.
     if (prp2 != bytes) return fail(spec::sc::kDataSglLengthInvalid);
+    // NOLINTNEXTLINE(performance-no-int-to-ptr): the connection put its buffer there.
     if (bytes != 0) append(data, reinterpret_cast<uint8_t*>(prp1), static_cast<uint32_t>(bytes));
     return kSuccess;
   }

@@ -287,6 +287,7 @@ void Connection::become_queue(const fabrics::Connect& command) {
   entries_ = command.sqsize + 1U;
   flow_control_ = (command.cattr & fabrics::kCattrDisableSqFlowControl) == 0;
   sq_head_ = 0;
+  // NOLINTNEXTLINE(clang-analyzer-core.CallAndMessage): a Connect that succeeded has set it.
   controller_->open_queue(qid_, entries_, command.cattr & 3);
   // Connect itself has the one slot that there was.
   const size_t had = slots_.size();

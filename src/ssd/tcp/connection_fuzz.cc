@@ -14,6 +14,7 @@ namespace {
 using pynvme::ssd::tcp::Connection;
 using pynvme::ssd::tcp::Server;
 namespace testing = pynvme::ssd::tcp::testing;
+using testing::operator+;
 
 void feed(Connection& connection, const testing::Bytes& bytes) {
   connection.feed(bytes.data(), bytes.size());

@@ -24,7 +24,7 @@ inline Bytes ic_request() {
   return pdu;
 }
 
-inline Bytes capsule(Bytes sqe, const Bytes& data = {}) {
+inline Bytes capsule(const Bytes& sqe, const Bytes& data = {}) {
   Bytes head{4, 0, 72, static_cast<uint8_t>(data.empty() ? 0 : 72), 0, 0, 0, 0};
   const auto plen = static_cast<uint32_t>(72 + data.size());
   std::memcpy(head.data() + 4, &plen, sizeof plen);

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import statistics
 import subprocess
 import sys
@@ -64,8 +65,9 @@ class Bed:
         verify: bool = False,
         read_percentage: int = 100,
         outputs: Callable[[], dict[str, Any]] = dict,
+        qdepth: int = 32,
     ) -> float:
-        """4 KiB random IOs a second of one IOWorker at depth 32."""
+        """4 KiB random IOs a second of one IOWorker."""
         self.nvme0n1.verify_enable(verify)
         result = (
             self.nvme0n1.ioworker(
@@ -73,7 +75,7 @@ class Bed:
                 lba_align=IO_LBAS,
                 lba_random=True,
                 read_percentage=read_percentage,
-                qdepth=32,
+                qdepth=qdepth,
                 region_end=region_bytes // LBA_BYTES,
                 time=self.seconds,
                 **outputs(),
@@ -144,21 +146,29 @@ class Bed:
 
 
 class Served:
-    """An SSD like the Bed's, in a process of its own, over vfio-user; its first 64 MiB written."""
+    """An SSD like the Bed's, in a process of its own, its first 64 MiB written; over vfio-user, or
+    over NVMe/TCP on loopback."""
 
-    def __init__(self, seconds: float) -> None:
+    def __init__(self, seconds: float, tcp: bool = False) -> None:
         self._folder = tempfile.TemporaryDirectory(prefix="pynvme-bench-")
         path = Path(self._folder.name) / "ssd.sock"
+        door = ["--tcp", "127.0.0.1:0"] if tcp else ["--socket", str(path)]
         options = "sim:latency=0,capacity=4GiB"
         self._server = subprocess.Popen(
-            [sys.executable, "-m", "nvme.cli", "serve", "--socket", path, "--dut", options],
+            [sys.executable, "-m", "nvme.cli", "serve", *door, "--dut", options],
             stdout=subprocess.PIPE,
             text=True,
         )
+        # IOWorkers of this process take the first CPU that they may use; a server on that one would
+        # have it only while they wait.
+        cpus = sorted(os.sched_getaffinity(0))
+        if tcp and len(cpus) > 1:
+            os.sched_setaffinity(self._server.pid, cpus[1:])
         assert self._server.stdout is not None
-        if not self._server.stdout.readline().startswith("serving"):
+        line = self._server.stdout.readline()
+        if not line.startswith("serving"):
             raise RuntimeError("the server of the benchmark did not start")
-        self.bed = Bed(seconds, f"unix:{path}", 64 * MIB)
+        self.bed = Bed(seconds, line.split()[-1], 64 * MIB)
 
     def close(self) -> None:
         self.bed.close()
@@ -184,6 +194,24 @@ class VfioUser:
     def ratio(self) -> float:
         """The same for each IO of the SSD in this process, measured right after."""
         return self.iops() / self._bed.io4k(64 * MIB)
+
+    def close(self) -> None:
+        if self._served is not None:
+            self._served.close()
+
+
+class NvmeTcp:
+    """4 KiB random reads over 64 MiB, from a target in another process, over loopback."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._served: Served | None = None
+
+    def iops(self, qdepth: int) -> float:
+        """Through one connection."""
+        if self._served is None:
+            self._served = Served(self._seconds, tcp=True)
+        return self._served.bed.io4k(64 * MIB, qdepth=qdepth)
 
     def close(self) -> None:
         if self._served is not None:
@@ -230,7 +258,7 @@ class Benchmark:
         }
 
 
-def benchmarks(bed: Bed, vfio_user: VfioUser) -> list[Benchmark]:
+def benchmarks(bed: Bed, vfio_user: VfioUser, nvme_tcp: NvmeTcp) -> list[Benchmark]:
     """All that can be measured here."""
     found = [
         Benchmark(
@@ -282,6 +310,21 @@ def benchmarks(bed: Bed, vfio_user: VfioUser) -> list[Benchmark]:
             "the same for each IO in this process, measured in turns",
             vfio_user.ratio,
         ),
+        Benchmark(
+            "tcp4k_qd1_us",
+            "us",
+            "one 4 KiB read of an IOWorker at depth 1, over NVMe/TCP on loopback",
+            lambda: 1e6 / nvme_tcp.iops(1),
+        ),
+        *(
+            Benchmark(
+                f"tcp4k_qd{qdepth}_iops",
+                "IO/s",
+                f"4 KiB random reads at depth {qdepth}, over NVMe/TCP on loopback",
+                partial(nvme_tcp.iops, qdepth),
+            )
+            for qdepth in (32, 128)
+        ),
         Benchmark("python_read_us", "us", "one 4 KiB read from Python", bed.python_read),
         Benchmark(
             "worker_memory_kib",
@@ -328,7 +371,8 @@ def run(args: argparse.Namespace) -> int:
     """Measures, prints a line a figure, and writes the JSON file."""
     bed = Bed(args.seconds)
     vfio_user = VfioUser(bed)
-    chosen = benchmarks(bed, vfio_user)
+    nvme_tcp = NvmeTcp(args.seconds)
+    chosen = benchmarks(bed, vfio_user, nvme_tcp)
     if not NULL_LOOP.exists():
         print("loop_null_iops is left out: it needs the source tree (./pynvme bench)")
     if args.only:
@@ -355,6 +399,7 @@ def run(args: argparse.Namespace) -> int:
         Path(args.json).write_text(
             json.dumps([benchmark.figure() for benchmark in chosen], indent=2) + "\n"
         )
+    nvme_tcp.close()
     vfio_user.close()
     bed.close()
     return 0

@@ -39,10 +39,16 @@ Stream::Stream(int fd) : fd_(fd) {
 }
 
 ssize_t Stream::receive(const iovec* parts, int count) noexcept {
-  msghdr message{};
-  message.msg_iov = const_cast<iovec*>(parts);  // NOLINT: recvmsg() does not write to it
-  message.msg_iovlen = static_cast<size_t>(count);
-  const ssize_t bytes = recvmsg(fd_, &message, MSG_DONTWAIT);
+  ssize_t bytes = 0;
+  if (count == 1) {
+    // The kernel has no list to copy and to check: the usual case, and every empty poll.
+    bytes = recv(fd_, parts->iov_base, parts->iov_len, MSG_DONTWAIT);
+  } else {
+    msghdr message{};
+    message.msg_iov = const_cast<iovec*>(parts);  // NOLINT: recvmsg() does not write to it
+    message.msg_iovlen = static_cast<size_t>(count);
+    bytes = recvmsg(fd_, &message, MSG_DONTWAIT);
+  }
   if (bytes > 0) return bytes;
   if (bytes == 0) {
     errno = 0;
@@ -52,6 +58,11 @@ ssize_t Stream::receive(const iovec* parts, int count) noexcept {
 }
 
 ssize_t Stream::send(const iovec* parts, int count) noexcept {
+  if (count == 1) {
+    const ssize_t bytes = ::send(fd_, parts->iov_base, parts->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (bytes >= 0) return bytes;
+    return errno == EAGAIN || errno == EINTR ? 0 : -1;
+  }
   msghdr message{};
   message.msg_iov = const_cast<iovec*>(parts);  // NOLINT: sendmsg() does not write to it
   message.msg_iovlen = static_cast<size_t>(count);

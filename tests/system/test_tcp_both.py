@@ -310,8 +310,9 @@ def test_wire_faults(digests: str, fault: tuple[str, str], outcome: list[int] | 
     with (
         Target(f"sim:{QUICK}", in_capsule=0) as target,
         opened(target, digests) as nvme0,
-        opened(target, digests) as other,
+        opened(target, f"{digests};kato=4000") as other,
     ):
+        assert target.controllers == 2  # the same text would have been the same controller
         nvme0.timeout = TIMEOUT_MS
         nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(4096)
         other_queue = d.Qpair(other, 16)
@@ -335,6 +336,7 @@ def test_wire_faults(digests: str, fault: tuple[str, str], outcome: list[int] | 
         d.Namespace(other).read(other_queue, buf, 0, 8).waitdone()
         nvme0.reset()
         round_trip(nvme0)
+        d.Namespace(other).read(other_queue, buf, 0, 8).waitdone()
 
 
 def test_a_target_that_is_killed_keeps_what_was_flushed(

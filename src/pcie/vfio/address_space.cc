@@ -2,6 +2,7 @@
 // kernel, IOMMU and user named.
 #include "pcie/vfio/address_space.h"
 
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -64,8 +65,8 @@ std::string error_text(int error) { return std::strerror(error); }
   throw OpenError(text);
 }
 
-File open_node(const SysfsFunction& function, const std::string& path) {
-  File file(open(path.c_str(), O_RDWR | O_CLOEXEC));
+base::UniqueFd open_node(const SysfsFunction& function, const std::string& path) {
+  base::UniqueFd file(open(path.c_str(), O_RDWR | O_CLOEXEC));
   if (!file) throw_cannot_open(function, path);
   return file;
 }
@@ -102,8 +103,8 @@ class Type1Space final : public AddressSpace {
     read_info();
   }
 
-  File open_device(const SysfsFunction& function) override {
-    File device(ioctl(group_.get(), VFIO_GROUP_GET_DEVICE_FD, function.name.c_str()));
+  base::UniqueFd open_device(const SysfsFunction& function) override {
+    base::UniqueFd device(ioctl(group_.get(), VFIO_GROUP_GET_DEVICE_FD, function.name.c_str()));
     if (!device) {
       throw OpenError(function.name + ": VFIO does not hand the device out: " + error_text(errno));
     }
@@ -171,8 +172,8 @@ class Type1Space final : public AddressSpace {
   }
 
   const bool no_iommu_;
-  File container_;
-  File group_;
+  base::UniqueFd container_;
+  base::UniqueFd group_;
   std::vector<IovaRange> ranges_;
   std::optional<uint32_t> mappings_max_;
 };
@@ -199,13 +200,13 @@ class IommufdSpace final : public AddressSpace {
     }
   }
 
-  File open_device(const SysfsFunction& function) override {
-    return first_ ? std::exchange(first_, File()) : attach(function);
+  base::UniqueFd open_device(const SysfsFunction& function) override {
+    return first_ ? std::exchange(first_, base::UniqueFd()) : attach(function);
   }
 
  protected:
-  File attach(const SysfsFunction& function) const {
-    File device = open_node(function, "/dev/vfio/devices/" + function.vfio_device);
+  base::UniqueFd attach(const SysfsFunction& function) const {
+    base::UniqueFd device = open_node(function, "/dev/vfio/devices/" + function.vfio_device);
     abi::VfioDeviceBindIommufd bind;
     bind.iommufd = iommufd_.get();
     if (ioctl(device.get(), abi::kVfioDeviceBindIommufd, &bind) != 0) {
@@ -254,9 +255,9 @@ class IommufdSpace final : public AddressSpace {
   }
 
  private:
-  File iommufd_;
+  base::UniqueFd iommufd_;
   uint32_t ioas_ = 0;
-  File first_;  // the device for which it was made, until it is asked for
+  base::UniqueFd first_;  // the device for which it was made, until it is asked for
 };
 
 // The kernel offers it, and this user may use it.

@@ -11,8 +11,8 @@
 #include <string>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "pcie/vfio/capability.h"
-#include "pcie/vfio/file.h"
 #include "pcie/vfio/sysfs.h"
 
 namespace pynvme::pcie::vfio {
@@ -27,7 +27,7 @@ class AddressSpace {
   AddressSpace& operator=(const AddressSpace&) = delete;
 
   // The function's VFIO file descriptor.
-  virtual File open_device(const SysfsFunction& function) = 0;
+  virtual base::UniqueFd open_device(const SysfsFunction& function) = 0;
   // For VFIO_DEVICE_PCI_HOT_RESET; -1 with iommufd, which needs none.
   virtual int group_fd() const { return -1; }
   // Without IOMMU: device addresses are physical addresses, and nothing is mapped.

@@ -8,7 +8,7 @@
 
 #include <gtest/gtest.h>
 
-#include "pcie/vfio/file.h"
+#include "base/unique_fd.h"
 
 namespace pynvme::pcie::vfio {
 namespace {
@@ -27,7 +27,7 @@ class BarWindowTest : public testing::Test {
     return value;
   }
 
-  File file_;
+  base::UniqueFd file_;
 };
 
 TEST_F(BarWindowTest, ReadsAndWritesTheFileAtItsOffset) {
@@ -69,7 +69,7 @@ TEST_F(BarWindowTest, AnotherFileTakesThePlaceOfTheFirst) {
   BarWindow bar(file_.get(), 0, 0x2000, {{0, 0x2000}});
   auto* const doorbell = reinterpret_cast<volatile uint32_t*>(bar.at(0x1000));
   bar.hide();
-  file_ = File(memfd_create("bar again", MFD_CLOEXEC));
+  file_ = base::UniqueFd(memfd_create("bar again", MFD_CLOEXEC));
   ASSERT_EQ(ftruncate(file_.get(), 0x10000), 0);
   put(0x10, 6);
   bar.set_file(file_.get());

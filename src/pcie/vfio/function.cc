@@ -1,6 +1,7 @@
 // Opening, configuration space, BARs and DMA; interrupts and resets are in function_events.cc.
 #include "pcie/vfio/function.h"
 
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -47,9 +48,9 @@ VfioFunction::VfioFunction(SysfsFunction sysfs)
   map_bars();
   vectors_max_ = {irq_count(VFIO_PCI_INTX_IRQ_INDEX), irq_count(VFIO_PCI_MSI_IRQ_INDEX),
                   irq_count(VFIO_PCI_MSIX_IRQ_INDEX)};
-  request_ = File(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  error_ = File(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-  stop_ = File(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  request_ = base::UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  error_ = base::UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
+  stop_ = base::UniqueFd(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
   if (!request_ || !error_ || !stop_) {
     throw OpenError(name() + ": no eventfd: " + std::strerror(errno));
   }
@@ -179,7 +180,7 @@ void VfioFunction::write_link_register(uint16_t offset, uint32_t value, unsigned
   const unsigned control2 = express_ + pci::pcie::kLinkControl2;
   if (!overlaps(offset, size, control, 2) && !overlaps(offset, size, control2, 2)) return;
   if (raw_config_read(offset, size) == value) return;
-  const File file(open((sysfs_.directory + "/config").c_str(), O_WRONLY | O_CLOEXEC));
+  const base::UniqueFd file(open((sysfs_.directory + "/config").c_str(), O_WRONLY | O_CLOEXEC));
   if (!file || pwrite(file.get(), &value, size, offset) != ssize_t{size}) {
     base::log(base::LogLevel::kWarning,
               "%s: Link Control (ASPM) was not written: VFIO does not let its user, and %s/config "

@@ -11,10 +11,10 @@
 #include <thread>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "pcie/function.h"
 #include "pcie/vfio/address_space.h"
 #include "pcie/vfio/bar_window.h"
-#include "pcie/vfio/file.h"
 #include "pcie/vfio/interrupts.h"
 #include "pcie/vfio/sysfs.h"
 
@@ -83,7 +83,7 @@ class VfioFunction final : public Function {
   // Guards the device's file and its address space, which give_back() takes away.
   mutable std::mutex mutex_;
   std::shared_ptr<AddressSpace> space_;
-  File device_;
+  base::UniqueFd device_;
   std::array<std::unique_ptr<BarWindow>, kBars> windows_;
   std::atomic<bool> gone_{false};
   std::vector<uint32_t> shadow_doorbells_;  // where the real ones cannot be mapped
@@ -95,9 +95,9 @@ class VfioFunction final : public Function {
   std::atomic<unsigned> granted_{0};
   std::atomic<bool> pin_masked_{false};  // by the kernel, since it told of the pin
 
-  File request_;  // eventfds: the kernel wants the device back,
-  File error_;    // it got an uncorrectable error from it,
-  File stop_;     // and we are closing it
+  base::UniqueFd request_;  // eventfds: the kernel wants the device back,
+  base::UniqueFd error_;    // it got an uncorrectable error from it,
+  base::UniqueFd stop_;     // and we are closing it
   std::thread watcher_;
 };
 

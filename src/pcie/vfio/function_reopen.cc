@@ -1,5 +1,6 @@
 // A device that left PCI when others switched its power, and came back: the same object goes on
 // with it, so that plain pointers into its BARs stay what they were.
+#include <fcntl.h>
 #include <linux/vfio.h>
 #include <unistd.h>
 
@@ -56,7 +57,7 @@ void VfioFunction::reopen() {
   }
   uint64_t count = 0;
   // Old news: that the device was to be given back. Nothing to read is fine, too.
-  for (const File* const file : {&request_, &error_}) {
+  for (const base::UniqueFd* const file : {&request_, &error_}) {
     if (read(file->get(), &count, sizeof(count)) < 0) count = 0;
   }
   kind_ = InterruptKind::kNone;

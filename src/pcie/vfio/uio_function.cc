@@ -1,5 +1,6 @@
 #include "pcie/vfio/uio_function.h"
 
+#include <fcntl.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 
@@ -21,8 +22,8 @@ namespace {
 
 namespace pci = spec::pci;
 
-File open_file(const SysfsFunction& function, const std::string& path, int flags) {
-  File file(open(path.c_str(), flags | O_CLOEXEC));
+base::UniqueFd open_file(const SysfsFunction& function, const std::string& path, int flags) {
+  base::UniqueFd file(open(path.c_str(), flags | O_CLOEXEC));
   if (!file) {
     throw OpenError(function.name + ": cannot open " + path + ": " + std::strerror(errno) +
                     ". Devices without an IOMMU are for root only");
@@ -31,7 +32,7 @@ File open_file(const SysfsFunction& function, const std::string& path, int flags
 }
 
 bool write_text(const std::string& path, const std::string& text) {
-  const File file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
+  const base::UniqueFd file(open(path.c_str(), O_WRONLY | O_CLOEXEC));
   return file && write(file.get(), text.data(), text.size()) == static_cast<ssize_t>(text.size());
 }
 

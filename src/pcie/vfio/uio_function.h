@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
+#include "base/unique_fd.h"
 #include "pcie/function.h"
 #include "pcie/vfio/bar_window.h"
-#include "pcie/vfio/file.h"
 #include "pcie/vfio/sysfs.h"
 
 namespace pynvme::pcie::vfio {
@@ -59,9 +59,10 @@ class UioFunction final : public Function {
   uint32_t config_size_ = 0;
   uint16_t power_management_ = 0;
   std::vector<uint64_t> bar_sizes_;
-  File uio_;  // open: the kernel takes interrupts; closed, also by a crash: bus mastering goes off
-  File config_;
-  std::array<File, kBars> resources_;
+  base::UniqueFd
+      uio_;  // open: the kernel takes interrupts; closed, also by a crash: bus mastering goes off
+  base::UniqueFd config_;
+  std::array<base::UniqueFd, kBars> resources_;
   std::array<std::unique_ptr<BarWindow>, kBars> windows_;
   std::mutex mutex_;  // of the pin's state
   bool pin_enabled_ = false;

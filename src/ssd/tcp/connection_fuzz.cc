@@ -14,7 +14,7 @@ namespace {
 using pynvme::ssd::tcp::Connection;
 using pynvme::ssd::tcp::Server;
 namespace testing = pynvme::ssd::tcp::testing;
-using testing::operator+;
+using testing::operator+;  // NOLINT(misc-unused-using-decls): clang-tidy 14 overlooks operators
 
 void feed(Connection& connection, const testing::Bytes& bytes) {
   connection.feed(bytes.data(), bytes.size());

@@ -36,6 +36,7 @@ class Connection:
         self.cpda = 1
         self.qid = -1
         self.received: list[tuple[int, int, bytes]] = []  # type, flags, header
+        self.data_may_come = False  # of R2Ts that break the rules, before that is noticed
         self.term: bytes | None = None
         self.sqhd = 0
         self.entries = 1024
@@ -129,6 +130,8 @@ class Connection:
             if kind == H2C_TERM:
                 self.term = header + data
                 return
+            if kind == H2C_DATA and self.data_may_come:
+                continue
             assert kind == CMD, kind
             self.command(header[8:72], data)
 

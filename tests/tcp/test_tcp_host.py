@@ -242,6 +242,8 @@ def test_events_arrive_and_are_asked_for_again() -> None:
         nvme0 = opened(target)
         events = []
         nvme0.aer(lambda cdw0, status1: events.append(cdw0))
+        while not target.aers:
+            nvme0.getfeatures(7).waitdone()
         connection, cid = target.aers[0]
         connection.respond(cid, 0, 0x00010300)
         with warnings.catch_warnings(record=True) as caught:
@@ -421,6 +423,7 @@ def test_a_target_that_breaks_the_rules_of_a_write(name: str) -> None:
     def answer(connection: Connection, sqe: bytes, data: bytes) -> bool:
         if connection.qid != 1 or sqe[0] != 1:
             return False
+        connection.data_may_come = True
         breach(connection, struct.unpack("<H", sqe[2:4])[0])
         return True
 
@@ -440,6 +443,7 @@ def test_more_r2ts_than_agreed_upon() -> None:
         pdus = b"".join(
             struct.pack("<BBBBIHHIII", R2T, 0, 24, 0, 24, cid, i, i * 512, 512, 0) for i in range(3)
         )
+        connection.data_may_come = True
         connection.sock.sendall(pdus)
         return True
 

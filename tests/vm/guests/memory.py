@@ -35,6 +35,7 @@ for folder in ("", "/collections", "/email", "/encodings", "/importlib/*", "/jso
 for folder in {path for path in sys.path if os.path.isdir(path)}:
     files |= set(glob.glob(folder + "/*.dist-info/entry_points.txt"))
     files |= set(glob.glob(folder + "/*.dist-info/METADATA"))
+    files |= set(glob.glob(folder + "/*.pth"))
 files |= set(glob.glob(sys.prefix + "/pyvenv.cfg"))
 for path in glob.glob(os.path.dirname(sys.modules["nvme"].__file__) + "/**/*.py", recursive=True):
     files |= {path, os.path.realpath(path)}

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from guests import (
+    KERNEL_6_12,
     CommandError,
     Guest,
     GuestError,
@@ -150,6 +151,13 @@ def test_a_guest_dies_with_its_test(tmp_path):
         assert time.monotonic() < deadline, "QEMU is still there"
         time.sleep(0.02)
     subprocess.run(["rm", "-r", folder], check=True)
+
+
+def test_the_newer_kernel_has_authentication():
+    hardware = Hardware(memory_mb=1024, cpus=1, iommu=None)
+    with Guest(load=["nvme-tcp", "nvmet-tcp"], kernel=KERNEL_6_12, hardware=hardware) as guest:
+        assert guest.run("uname -r").output.startswith("6.12.")
+        assert "nvme_auth" in guest.run("lsmod").output
 
 
 def test_a_kernel_that_does_not_boot_is_said_with_its_console():

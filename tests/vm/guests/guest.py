@@ -18,7 +18,7 @@ from typing import Any
 from guests.debian import Tree
 from guests.devices import Device
 from guests.initrd import build_initrd
-from guests.kernel import Kernel
+from guests.kernel import KERNEL, Kernel
 from guests.machine import QEMU, Hardware, Machine
 from guests.qmp import QmpError
 
@@ -148,6 +148,7 @@ class Guest:
     boot      "pvh", or "bzimage": slower, but survives S3
     append    more of the kernel's command line
     hardware  memory, processors, IOMMU, and QEMU itself
+    kernel    KERNEL, or KERNEL_6_12
     """
 
     def __init__(
@@ -159,6 +160,7 @@ class Guest:
         boot: str = "pvh",
         append: str = "",
         hardware: Hardware | None = None,
+        kernel: Tree = KERNEL,
         start_timeout_s: float = 120,
     ) -> None:
         self._devices = list(devices)
@@ -167,6 +169,7 @@ class Guest:
         self._boot = boot
         self._append = append
         self._hardware = hardware or Hardware()
+        self._kernel = kernel
         self._start_timeout_s = start_timeout_s
         self._number = 0
         self._received = b""
@@ -197,7 +200,7 @@ class Guest:
 
     def _start(self) -> None:
         busybox = TOOLS.make() / "usr/bin/busybox"
-        kernel = Kernel(TOOLS)
+        kernel = Kernel(TOOLS, self._kernel)
         initrd = self.folder / "initrd"
         initrd.write_bytes(build_initrd(kernel, busybox))
         image = kernel.vmlinux if self._boot == "pvh" else kernel.bzimage

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import lzma
 from pathlib import Path
 
 from guests.kernel import Kernel
@@ -43,6 +44,12 @@ def build_initrd(kernel: Kernel, busybox: Path) -> bytes:
         archive.add(link, _LINK, b"/bin/busybox")
     files = kernel.module_files(*_MODULES)
     for file in files:
-        archive.add(f"m/{file.name}", _FILE, file.read_bytes())
-    archive.add("m/order", _FILE, "".join(f"{file.name}\n" for file in files).encode())
+        data = file.read_bytes()
+        packed = file.suffix == ".xz"
+        archive.add(f"m/{_module(file)}", _FILE, lzma.decompress(data) if packed else data)
+    archive.add("m/order", _FILE, "".join(f"{_module(file)}\n" for file in files).encode())
     return archive.finish()
+
+
+def _module(file: Path) -> str:
+    return file.name.removesuffix(".xz")

@@ -83,7 +83,7 @@ class Fault:
     >>> nvme0.close()
     """
 
-    def __init__(self, ssd: _core.Ssd, number: int) -> None:
+    def __init__(self, ssd: _core.Ssd | _core.Target, number: int) -> None:
         self._ssd = ssd
         self._id = number
         self._last: dict[str, Any] = {}

@@ -38,6 +38,12 @@ class _Tcp:
             advertise=args.advertise,
             in_capsule=args.in_capsule,
         )
+        try:
+            for match, action in args.fault:
+                self._target.ssd.fault(match, action)
+        except ValueError:
+            self._target.close()
+            raise
         address = self._target.address
         self.lines = [
             f"NVMe/TCP at {address}: ./pynvme test ... --dut {address}",
@@ -91,6 +97,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--in-capsule", type=int, default=8192, metavar="BYTES",
         help="NVMe/TCP: data that the command capsules of IO queues take (default: 8192)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--fault", nargs=2, action="append", default=[], metavar=("MATCH", "ACTION"),
+        help="NVMe/TCP: what the SSD does wrong, as Ssd.fault() has it: read,lba=8-15 flip:bits=2",
     )  # fmt: skip
     parser.add_argument(
         "--dut", "--pciaddr", default="sim", metavar="DEVICE",

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import atexit
 import weakref
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from types import TracebackType
 
 from nvme import _core
 from nvme.errors import ArgumentError
+from nvme.faults import Fault, action_text, match_text
 
 _PDUS = {"ICResp": 1, "C2HTermReq": 3, "CapsuleResp": 5, "C2HData": 7, "R2T": 9}
 _PORT = 4420
@@ -36,6 +37,37 @@ def split_address(address: str) -> tuple[str, int]:
     if port and not (port.isdecimal() and int(port) <= 0xFFFF):
         raise ArgumentError(f"{address!r} has no port from 0 to 65535")
     return host or "127.0.0.1", int(port) if port else _PORT
+
+
+class TargetSsd:
+    """The SSD behind a Target: what it is to do wrong, as with an Ssd."""
+
+    def __init__(self, target: _core.Target) -> None:
+        self._target = target
+
+    def fault(
+        self,
+        match: Mapping[str, object] | str | None = None,
+        action: Mapping[str, object] | str = "",
+    ) -> Fault:
+        """Plant a fault: from now on the SSD does something wrong to the commands that match.
+
+        Matches and actions are those of Ssd.fault(). Queue identifiers are those of every host.
+        What only a PCI function can do raises ArgumentError: "phase", "dma", "mistag" of SQID or SQ
+        head. "vanish" ends all connections, and nobody can connect until the fault is cleared.
+        """
+        return Fault(
+            self._target,
+            _core.ssd_plant_fault(self._target, match_text(match), action_text(action)),
+        )
+
+    def faults(self) -> list[Fault]:
+        """The faults that are planted, oldest first, those that are over included."""
+        return [Fault(self._target, number) for number in _core.ssd_faults(self._target)]
+
+    def clear_faults(self) -> None:
+        """Take all faults away."""
+        _core.ssd_clear_faults(self._target)
 
 
 class Target:
@@ -127,6 +159,11 @@ class Target:
     def nqn(self) -> str:
         """The subsystem's NQN."""
         return self._target.nqn
+
+    @property
+    def ssd(self) -> TargetSsd:
+        """Its SSD, for faults of commands: `target.ssd.fault("read,lba=8", "flip")`."""
+        return TargetSsd(self._target)
 
     @property
     def connections(self) -> int:

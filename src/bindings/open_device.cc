@@ -94,32 +94,42 @@ std::shared_ptr<pcie::Function> OpenDevice::shared_function() const {
 }
 
 std::shared_ptr<OpenController> OpenDevice::controller_if_any() const {
-  auto existing = controller_.lock();
+  if (fabric_ || controllers_.empty()) return nullptr;
+  auto existing = controllers_.back().lock();
   return existing != nullptr && existing->is_open() ? existing : nullptr;
 }
 
 std::shared_ptr<OpenController> OpenDevice::controller() {
   if (auto existing = controller_if_any()) return existing;
-  auto driver = open_driver();
+  std::string subnqn;
+  auto driver = open_driver(&subnqn);
   driver->set_idle_hook(PythonWait::idle);
-  auto made = std::make_shared<OpenController>(shared_from_this(), std::move(driver));
-  controller_ = made;
+  auto knowledge =
+      fabric_ ? SubsystemKnowledge::of(fabric_->host + ' ' + std::to_string(fabric_->port), subnqn)
+              : std::make_shared<SubsystemKnowledge>();
+  auto made =
+      std::make_shared<OpenController>(shared_from_this(), std::move(driver), std::move(knowledge));
+  std::erase_if(controllers_, [](const auto& one) { return one.expired(); });
+  controllers_.push_back(made);
   return made;
 }
 
-std::shared_ptr<driver::Controller> OpenDevice::open_driver() const {
+std::shared_ptr<driver::Controller> OpenDevice::open_driver(std::string* subnqn) const {
   if (!fabric_) return driver::Controller::open(shared_function());
   auto options = driver::tcp::make_options(*fabric_);
   const PythonWait wait;
-  return driver::Controller::open(
-      std::make_unique<driver::tcp::TcpTransport>(std::move(options), PythonWait::idle));
+  auto transport =
+      std::make_unique<driver::tcp::TcpTransport>(std::move(options), PythonWait::idle);
+  *subnqn = transport->options().subnqn;
+  return driver::Controller::open(std::move(transport));
 }
 
 void OpenDevice::close() noexcept {
   // The controller may be all that keeps this device. Null in the destructor.
   const auto self = weak_from_this().lock();
-  if (const auto controller = controller_.lock()) controller->close();
-  controller_.reset();
+  for (const auto& one : std::exchange(controllers_, {})) {
+    if (const auto controller = one.lock()) controller->close();
+  }
   function_.reset();
   fabric_.reset();
   slot_.reset();
@@ -153,11 +163,24 @@ void DeviceHandle::close() noexcept {
   if (--device->handles_ == 0) device->close();
 }
 
+std::shared_ptr<SubsystemKnowledge> SubsystemKnowledge::of(const std::string& address,
+                                                           const std::string& subnqn) {
+  static auto* all = new std::unordered_map<std::string, std::weak_ptr<SubsystemKnowledge>>();
+  std::erase_if(*all, [](const auto& one) { return one.second.expired(); });
+  auto& known = (*all)[address + ' ' + subnqn];
+  if (auto shared = known.lock()) return shared;
+  auto made = std::make_shared<SubsystemKnowledge>();
+  known = made;
+  return made;
+}
+
 OpenController::OpenController(std::shared_ptr<OpenDevice> device,
-                               std::shared_ptr<driver::Controller> driver)
+                               std::shared_ptr<driver::Controller> driver,
+                               std::shared_ptr<SubsystemKnowledge> knowledge)
     : device_(std::move(device)),
       driver_(std::move(driver)),
-      changes_(std::make_shared<verify::NamespaceChanges>()) {}
+      knowledge_(std::move(knowledge)),
+      changes_(knowledge_->changes) {}
 
 OpenController::~OpenController() { close(); }
 
@@ -219,7 +242,10 @@ std::shared_ptr<OpenNamespace> OpenController::open_namespace(uint32_t nsid, uin
   read_format(*ns);
   if (ns->lba_count == 0) throw_python("NamespaceCreationError", inactive_text(nsid));
   ns->nlba_verify = nlba_verify;
-  follow(*ns);
+  if (ns->integrity == nullptr) {
+    follow(*ns);
+    publish(*ns);
+  }
   known = ns;
   return ns;
 }
@@ -260,6 +286,7 @@ void OpenController::read_format(OpenNamespace& ns) {
     }
     --admin_busy;
   }
+  adopt(ns);
   const bool erased = std::exchange(ns.erasures_seen, erasures) != erasures;
   ns.changes_seen = changes;
   ns.lba_count = data.nsze;
@@ -277,6 +304,25 @@ void OpenController::read_format(OpenNamespace& ns) {
              ns.lba_count != ns.followed_lbas) {
     follow_anew(ns);
   }
+  publish(ns);
+}
+
+// Another controller of the subsystem may follow it already, or anew.
+void OpenController::adopt(OpenNamespace& ns) const {
+  const auto found = knowledge_->namespaces.find(ns.nsid);
+  if (found == knowledge_->namespaces.end()) return;
+  const SubsystemKnowledge::Followed& followed = found->second;
+  auto integrity = followed.integrity.lock();
+  if (integrity == nullptr) return;
+  ns.integrity = std::move(integrity);
+  ns.followed_bytes = followed.followed_bytes;
+  ns.followed_lbas = followed.followed_lbas;
+  ns.erasures_seen = followed.erasures_seen;
+}
+
+void OpenController::publish(const OpenNamespace& ns) {
+  knowledge_->namespaces[ns.nsid] = {ns.integrity, ns.followed_bytes, ns.followed_lbas,
+                                     ns.erasures_seen};
 }
 
 // Nothing is known of the data. One that is larger than before, in the place of one that was

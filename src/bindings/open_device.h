@@ -56,9 +56,10 @@ class OpenDevice : public std::enable_shared_from_this<OpenDevice> {
   pcie::Function& function() const;
   std::shared_ptr<pcie::Function> shared_function() const;
   const std::string& address() const { return address_; }
-  // The controller on it, made when there is none.
+  // The controller on it, made when there is none. On a fabric a new one each time: whoever
+  // connects gets a controller of his own (NVMe Base 2.0 §3.1.2, dynamic controller model).
   std::shared_ptr<OpenController> controller();
-  // The one that is open; null when there is none.
+  // The one that is open; null when there is none, and on a fabric.
   std::shared_ptr<OpenController> controller_if_any() const;
   void close() noexcept;
 
@@ -69,15 +70,15 @@ class OpenDevice : public std::enable_shared_from_this<OpenDevice> {
   friend class DeviceHandle;
   explicit OpenDevice(const std::string& address);
   bool still_there() const;
-  std::shared_ptr<driver::Controller> open_driver() const;
+  std::shared_ptr<driver::Controller> open_driver(std::string* subnqn) const;
 
   std::string address_;
   std::shared_ptr<pcie::EmbeddedSlot> slot_;  // of a script's own SSD: it stays in while it is open
   uint32_t plugs_ = 0;                        // of the slot, when it was opened
   uint32_t handles_ = 0;
   std::shared_ptr<pcie::Function> function_;
-  std::optional<pcie::Address> fabric_;  // instead of a function
-  std::weak_ptr<OpenController> controller_;
+  std::optional<pcie::Address> fabric_;                     // instead of a function
+  std::vector<std::weak_ptr<OpenController>> controllers_;  // at most one, but on a fabric
 };
 
 // One opening of a device: an address that a script gave to Pcie() or Controller(), and the objects
@@ -119,9 +120,30 @@ struct OpenNamespace {
   uint64_t erasures_seen = 0;
 };
 
+// What is known of a subsystem's namespaces by all controllers of it that this process has on a
+// fabric: what one of them writes is no miscompare when another one reads it. A PCIe function has
+// one of its own.
+struct SubsystemKnowledge {
+  // Of this subsystem behind this address, while anybody has it.
+  static std::shared_ptr<SubsystemKnowledge> of(const std::string& address,
+                                                const std::string& subnqn);
+
+  struct Followed {  // as in OpenNamespace
+    std::weak_ptr<verify::Integrity> integrity;
+    uint64_t followed_bytes = 0;
+    uint64_t followed_lbas = 0;
+    uint64_t erasures_seen = 0;
+  };
+  std::unordered_map<uint32_t, Followed> namespaces;
+  // What admin commands did to them. Any thread.
+  const std::shared_ptr<verify::NamespaceChanges> changes =
+      std::make_shared<verify::NamespaceChanges>();
+};
+
 class OpenController {
  public:
-  OpenController(std::shared_ptr<OpenDevice> device, std::shared_ptr<driver::Controller> driver);
+  OpenController(std::shared_ptr<OpenDevice> device, std::shared_ptr<driver::Controller> driver,
+                 std::shared_ptr<SubsystemKnowledge> knowledge);
   ~OpenController();
   OpenController(const OpenController&) = delete;
   OpenController& operator=(const OpenController&) = delete;
@@ -178,6 +200,8 @@ class OpenController {
   void read_format(OpenNamespace& ns);
   void follow(OpenNamespace& ns);
   void follow_anew(OpenNamespace& ns);
+  void adopt(OpenNamespace& ns) const;
+  void publish(const OpenNamespace& ns);
 
   std::shared_ptr<OpenDevice> device_;
   std::shared_ptr<driver::Controller> driver_;
@@ -185,6 +209,7 @@ class OpenController {
   uint64_t last_session_ = 0;
   uint32_t sessions_ = 0;
   std::unordered_map<uint32_t, std::weak_ptr<OpenNamespace>> namespaces_;
+  std::shared_ptr<SubsystemKnowledge> knowledge_;
   std::shared_ptr<verify::NamespaceChanges> changes_;
 };
 

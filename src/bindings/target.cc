@@ -12,6 +12,7 @@
 #include <nanobind/stl/vector.h>
 
 #include "bindings/bind.h"
+#include "bindings/faults.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;  // NOLINT(google-build-using-namespace): argument names
@@ -122,6 +123,25 @@ void bind_target(nb::module_& m) {
           },
           "action"_a, "pdu"_a, "qid"_a, "skip"_a, "count"_a, "delay_ms"_a)
       .def("clear_faults", [](const Target& self) { self.open().clear_faults(); });
+
+  // Faults of its SSD, as those of an Ssd are reached.
+  m.def("ssd_plant_fault",
+        [](const Target& self, const std::string& match, const std::string& action) {
+          return self.open().plant_fault(match, action);
+        });
+  m.def("ssd_clear_fault",
+        [](const Target& self, uint64_t id) { return self.open().clear_fault(id); });
+  m.def("ssd_clear_faults", [](const Target& self) { self.open().clear_ssd_faults(); });
+  m.def("ssd_faults", [](const Target& self) {
+    nb::list ids;
+    for (const auto& state : self.open().ssd_faults()) ids.append(state.id);
+    return ids;
+  });
+  m.def("ssd_fault", [](const Target& self, uint64_t id) -> nb::object {
+    const auto state = self.open().ssd_fault(id);
+    if (!state) return nb::none();
+    return fault_record(*state);
+  });
 }
 
 }  // namespace pynvme::bindings

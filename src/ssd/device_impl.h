@@ -22,6 +22,7 @@
 #include "ssd/config.h"
 #include "ssd/device.h"
 #include "ssd/faults/faults.h"
+#include "ssd/faults/held.h"
 #include "ssd/frontend/engine.h"
 #include "ssd/frontend/host_memory.h"
 #include "ssd/frontend/interrupts.h"
@@ -123,6 +124,7 @@ struct Device::Impl {
   HostMemory memory_;
   Trace trace_;
   Faults faults_;
+  HeldCompletions held_;
   Interrupts interrupts_;
   Queues queues_;
   Outstanding outstanding_;

@@ -14,6 +14,7 @@ class Faults;
 class Features;
 class Firmware;
 class Health;
+class HeldCompletions;
 class HostMemory;
 class Interrupts;
 class Maintenance;
@@ -48,6 +49,7 @@ struct Parts {
   Management& management;
   Trace& trace;
   Faults& faults;
+  HeldCompletions& held;           // by faults
   const Fabric* fabric = nullptr;  // null: the controller is a PCI function
 };
 

@@ -7,7 +7,7 @@
 #include "spec/opcode.h"
 #include "ssd/admin/admin.h"
 #include "ssd/admin/events.h"
-#include "ssd/faults/faults.h"
+#include "ssd/faults/held.h"
 #include "ssd/frontend/outstanding.h"
 #include "ssd/frontend/queues.h"
 
@@ -29,7 +29,7 @@ Outcome Admin::abort(const spec::Sqe& sqe, uint64_t now_ns) {
       if (command.owns_cid) sq.cids[cid] = false;
       post_aborted(sqid, cid, now_ns);
       aborted = true;
-    } else if (parts_.faults.held().take(sqid, cid)) {
+    } else if (parts_.held.take(sqid, cid)) {
       post_aborted(sqid, cid, now_ns);
       aborted = true;
     } else {

@@ -4,7 +4,7 @@
 
 #include "spec/command_fields.h"
 #include "ssd/admin/admin.h"
-#include "ssd/faults/faults.h"
+#include "ssd/faults/held.h"
 #include "ssd/frontend/outstanding.h"
 #include "ssd/frontend/queues.h"
 #include "ssd/frontend/registers.h"
@@ -99,7 +99,7 @@ Outcome Admin::delete_io_sq(const spec::Sqe& sqe, uint64_t now_ns) {
     parts_.queues.post(parts_.queues.cq(sq.cqid), {&cqe, 1}, now_ns);
   }
   // Those that a fault holds back are over but for that.
-  for (const HeldCompletion& held : parts_.faults.held().take_queue(qid)) {
+  for (const HeldCompletion& held : parts_.held.take_queue(qid)) {
     if (held.reserved) parts_.queues.post(parts_.queues.cq(sq.cqid), {&held.cqe, 1}, now_ns);
   }
   parts_.queues.close_sq(sq);

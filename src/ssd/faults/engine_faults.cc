@@ -7,6 +7,7 @@
 
 #include "spec/status.h"
 #include "ssd/faults/faults.h"
+#include "ssd/faults/held.h"
 #include "ssd/frontend/engine.h"
 
 namespace pynvme::ssd {
@@ -109,13 +110,13 @@ void Engine::post_faulty(SubmissionQueue& sq, const spec::Sqe& sqe, spec::Cqe cq
   const uint64_t wait_ns = delay_ns != 0 ? delay_ns : HeldCompletions::kRetryNs;
   HeldCompletion held{now_ns + wait_ns, sq.id, sq.generation, cqe, posting, true};
   if (delay_ns != 0) {
-    faults.held().add(held);
+    parts_.held.add(held);
   } else {
     queues_.post_as(cq, cqe, posting, now_ns);
   }
   held.reserved = false;
   for (; duplicates != 0; --duplicates) {
-    if (delay_ns != 0 || !post_duplicate(cq, cqe, now_ns)) faults.held().add(held);
+    if (delay_ns != 0 || !post_duplicate(cq, cqe, now_ns)) parts_.held.add(held);
   }
   note_held();
 }
@@ -132,13 +133,13 @@ void Engine::note_held() {
   if (timed_) return;
   {
     const std::lock_guard guard(held_due_lock_);
-    next_due_.store(parts_.faults.held().next_due(), std::memory_order_relaxed);
+    next_due_.store(parts_.held.next_due(), std::memory_order_relaxed);
   }
   note_due();
 }
 
 void Engine::post_held(uint64_t now_ns, bool made_room) {
-  for (HeldCompletion& held : parts_.faults.held().take_due(now_ns, made_room)) {
+  for (HeldCompletion& held : parts_.held.take_due(now_ns, made_room)) {
     SubmissionQueue& sq = queues_.sq(held.sqid);
     const SqLock lock(sq.lock);
     if (!sq.live || sq.generation != held.generation || queues_.fatal()) continue;
@@ -147,7 +148,7 @@ void Engine::post_held(uint64_t now_ns, bool made_room) {
       queues_.post_as(cq, held.cqe, held.posting, now_ns);
     } else if (!post_duplicate(cq, held.cqe, now_ns)) {
       held.due_ns = now_ns + HeldCompletions::kRetryNs;
-      parts_.faults.held().add(held);
+      parts_.held.add(held);
     }
   }
   note_held();

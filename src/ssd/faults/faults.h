@@ -16,7 +16,6 @@
 #include "base/rng.h"
 #include "base/spinlock.h"
 #include "ssd/faults/fault.h"
-#include "ssd/faults/held.h"
 #include "ssd/faults/history.h"
 
 namespace pynvme::ssd {
@@ -65,8 +64,6 @@ class Faults {
   bool vanished() const { return vanished_by_.load(std::memory_order_relaxed) != 0; }
   void reappear() { vanished_by_.store(0); }
 
-  HeldCompletions& held() { return held_; }
-
   // Older versions of LBAs, while a fault wants them.
   bool wants_history(const FaultSubject& subject) const;
   void keep_version(uint32_t nsid, uint64_t lba, std::vector<uint8_t> data);
@@ -98,7 +95,6 @@ class Faults {
   std::vector<Planted> cleared_;  // the last kClearedKept
   uint64_t last_id_ = 0;
   FaultHistory history_;
-  HeldCompletions held_;
   std::atomic<uint64_t> vanished_by_{0};
 };
 

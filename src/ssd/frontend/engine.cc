@@ -10,6 +10,7 @@
 #include "ssd/admin/error_log.h"
 #include "ssd/admin/events.h"
 #include "ssd/faults/faults.h"
+#include "ssd/faults/held.h"
 #include "ssd/model/health.h"
 #include "ssd/model/power.h"
 
@@ -130,7 +131,7 @@ void Engine::head_rung(uint16_t qid, bool polled) {
 }
 
 void Engine::serve_starved(uint16_t cqid) {
-  if (parts_.faults.held().next_due() != UINT64_MAX) [[unlikely]]
+  if (parts_.held.next_due() != UINT64_MAX) [[unlikely]]
     post_held(parts_.clock.now_ns(), true);
   if (timed_) {
     pump();
@@ -255,7 +256,7 @@ void Engine::start(bool weighted_arbitration) { arbiter_.start(weighted_arbitrat
 void Engine::forget() {
   running_ = false;
   parts_.outstanding.clear();
-  parts_.faults.held().clear();
+  parts_.held.clear();
   next_due_ = UINT64_MAX;
   timekeeper_.note(parts_.maintenance.next_due());
 }

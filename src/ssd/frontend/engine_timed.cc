@@ -7,6 +7,7 @@
 #include "ssd/admin/events.h"
 #include "ssd/admin/features.h"
 #include "ssd/faults/faults.h"
+#include "ssd/faults/held.h"
 #include "ssd/frontend/engine.h"
 #include "ssd/model/health.h"
 #include "ssd/model/power.h"
@@ -51,7 +52,7 @@ void Engine::pump_locked() {
   busy_since_ns_ = now;
   parts_.health.check(now);
   parts_.timing.set_throttle(parts_.health.throttle());
-  const uint64_t next = std::min(parts_.outstanding.next_due(), parts_.faults.held().next_due());
+  const uint64_t next = std::min(parts_.outstanding.next_due(), parts_.held.next_due());
   const uint64_t due = queues_.fatal() ? UINT64_MAX : next;
   next_due_.store(due, std::memory_order_relaxed);
   note_due();

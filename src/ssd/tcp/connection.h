@@ -44,6 +44,8 @@ class Connection {
   uint64_t next_due() const;
 
   void close();
+  // Ends it with a reset of the connection, as of a target that is gone.
+  void reset();
   // The controller was reset: commands that it had are forgotten.
   void forget_commands();
   // What is there to be sent, for tests.
@@ -151,6 +153,7 @@ class Connection {
   void inject(spec::tcp::PduType type);
   void flush(uint64_t now_ns);
   void sent(size_t bytes);
+  void linger_not();
   void drop_output();
 
   Server& server_;

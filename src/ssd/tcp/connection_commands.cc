@@ -307,8 +307,13 @@ void Connection::collect() {
   spec::Cqe cqe;
   while (controller_ != nullptr && controller_->take(qid_, &cqe)) {
     const uint16_t slot = by_cid_[cqe.cid];
-    if (slot == 0) continue;
     cqe.status &= 0xFFFE;  // a fabric has no phase
+    if (slot == 0) {
+      // Of no command that there is: a fault has made it up, and the host gets it as it is.
+      cqe.sqhd = flow_control_ ? sq_head_ : uint16_t{0xFFFF};
+      add_response(cqe);
+      continue;
+    }
     finish(static_cast<uint16_t>(slot - 1), cqe);
   }
 }

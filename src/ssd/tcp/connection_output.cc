@@ -163,19 +163,29 @@ void Connection::inject(PduType type) {
     case WireAction::kHalfOpen:
       silent_ = true;
       break;
-    case WireAction::kReset: {
-      reset_ = true;
-      const linger now{1, 0};
-      if (fd_ >= 0) ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    case WireAction::kReset:
+      linger_not();
       out.header_bytes = out.data_bytes = 0;
       out.has_digest = false;
       out.then_close = true;
       break;
-    }
     case WireAction::kStopReading:
       deaf_ = true;
       break;
   }
+}
+
+// The end of the socket will be a reset.
+void Connection::linger_not() {
+  reset_ = true;
+  const linger now{1, 0};
+  if (fd_ >= 0) ::setsockopt(fd_, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+}
+
+void Connection::reset() {
+  if (dead_) return;
+  linger_not();
+  close();
 }
 
 void Connection::on_writable() { flush(server_.now()); }

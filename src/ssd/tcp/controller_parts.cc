@@ -44,6 +44,7 @@ ControllerParts::ControllerParts(const SharedParts& shared, const Fabric* fabric
             shared.management,
             trace,
             shared.faults,
+            held,
             fabric} {
   memory.set_direct();
 }

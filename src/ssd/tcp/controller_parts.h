@@ -9,6 +9,7 @@
 #include "ssd/admin/events.h"
 #include "ssd/admin/features.h"
 #include "ssd/fabric.h"
+#include "ssd/faults/held.h"
 #include "ssd/frontend/host_memory.h"
 #include "ssd/frontend/interrupts.h"
 #include "ssd/frontend/outstanding.h"
@@ -48,6 +49,7 @@ struct ControllerParts {
   Registers registers;
   Queues queues;
   Outstanding outstanding;
+  HeldCompletions held;
   Features features;
   ErrorLog error_log;
   Events events;

@@ -17,6 +17,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "ssd/faults/fault_text.h"
 #include "ssd/tcp/io_controller.h"
 
 namespace pynvme::ssd::tcp {
@@ -189,7 +190,7 @@ void Server::accept_all() {
   for (;;) {
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
     if (fd < 0) return;
-    if (connections_.size() >= options_.connections_max) {
+    if (connections_.size() >= options_.connections_max || subsystem_.faults().vanished()) {
       ::close(fd);
       continue;
     }
@@ -209,6 +210,9 @@ void Server::accept_all() {
 // What nobody on the network asked for just now: timers, completions that are due, the dead.
 void Server::turn(uint64_t now_ns) {
   subsystem_.advance(now_ns);
+  if (subsystem_.faults().vanished()) [[unlikely]] {
+    for (const auto& connection : connections_) connection->reset();
+  }
   std::vector<Connection*> expired;
   for (const auto& [cntlid, associated] : associations_) {
     if (!associated.controller->advance(now_ns)) expired.push_back(associated.admin);
@@ -356,6 +360,21 @@ void Server::clear_faults() {
   const std::lock_guard guard(faults_mutex_);
   faults_.clear();
   has_faults_ = false;
+}
+
+uint64_t Server::plant_fault(std::string_view match, std::string_view action) {
+  Fault fault = parse_fault(match, action);
+  const auto refuse = [](const char* why) { throw std::invalid_argument(why); };
+  if (fault.action == FaultAction::kPhase) {
+    refuse("action: phase: completions on a fabric have no phase bit");
+  }
+  if (fault.action == FaultAction::kDma) {
+    refuse("action: dma: on a fabric the SSD does not reach the host's memory");
+  }
+  if (fault.action == FaultAction::kMistag && (fault.number("sqid") || fault.number("sqhd"))) {
+    refuse("action: mistag: sqid and sqhd are the transport's on a fabric; cid is possible");
+  }
+  return subsystem_.faults().add(std::move(fault));
 }
 
 bool Server::take_fault(spec::tcp::PduType type, uint16_t qid, WireFault* fault) {

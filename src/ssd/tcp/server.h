@@ -7,12 +7,14 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
 #include <vector>
 
 #include "base/clock.h"
+#include "ssd/faults/faults.h"
 #include "ssd/tcp/buffer_pool.h"
 #include "ssd/tcp/connection.h"
 #include "ssd/tcp/controller.h"
@@ -41,6 +43,13 @@ class Server {
   // From any thread.
   void add_fault(const WireFault& fault);
   void clear_faults();
+  // Faults of the SSD itself (ssd/faults/), from any thread. plant_fault throws
+  // std::invalid_argument, also for what only a PCI function can do.
+  uint64_t plant_fault(std::string_view match, std::string_view action);
+  bool clear_fault(uint64_t id) { return subsystem_.faults().clear(id); }
+  void clear_ssd_faults() { subsystem_.faults().clear(); }
+  std::vector<FaultState> ssd_faults() const { return subsystem_.faults().list(); }
+  std::optional<FaultState> ssd_fault(uint64_t id) const { return subsystem_.faults().state(id); }
   // Connections and controllers at this moment, commands and bytes so far.
   struct Counts {
     uint32_t connections;

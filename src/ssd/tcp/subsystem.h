@@ -43,6 +43,8 @@ class Subsystem {
   const base::Clock& clock() const { return clock_; }
   const std::string& nqn() const { return nqn_; }
   const SharedParts& shared() const { return shared_; }
+  Faults& faults() { return faults_; }
+  const Faults& faults() const { return faults_; }
   uint64_t now() const { return clock_.now_ns(); }
 
   // Controllers enter when they are made and leave when they are gone.

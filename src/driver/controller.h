@@ -58,6 +58,8 @@ class Controller : public std::enable_shared_from_this<Controller> {
   spec::Cap cap() const { return cap_; }
   // Throws DeviceGone or ControllerFatal when the registers say so.
   void check_alive();
+  // Transport::vanished().
+  bool vanished() { return transport_->vanished(); }
 
   // Milliseconds that a command may take.
   uint32_t timeout_ms() const { return timeout_ms_.load(std::memory_order_relaxed); }

@@ -70,6 +70,9 @@ class Transport {
   virtual uint32_t status() = 0;
   // Completes "<name> is gone: " when registers read all ones.
   virtual std::string gone_text() const = 0;
+  // Whether what was sent and not completed never will be, because there is no device any more.
+  // Any thread, every few milliseconds in which nothing came.
+  virtual bool vanished() { return false; }
 
   // Once, before anything else is done with the admin queue; the pair outlives its use.
   virtual uint32_t admin_entries() const = 0;

@@ -29,6 +29,8 @@ constexpr unsigned kPollsBeforeYield = 4;
 // earlier: the kernel's timers are about this late.
 constexpr uint64_t kWakeUpNs = 60'000;
 constexpr uint64_t kShortestSleepNs = 40'000;
+// How long polls stay empty before the device is asked whether it is still there.
+constexpr uint64_t kLookNs = 10'000'000;
 // So that stop() and resets are noticed.
 constexpr uint64_t kLongestSleepNs = 5'000'000;
 
@@ -199,6 +201,7 @@ void Runner::run() noexcept {
   driver::QueuePair& pair = queue_->pair();
   const base::Clock& clock = pair.clock();
   const uint64_t start_ns = clock.now_ns();
+  uint64_t empty_since_ns = start_ns;
   for (unsigned empty = 0;;) {
     Worker::Progress progress;
     uint64_t until_ns = 0;
@@ -217,9 +220,19 @@ void Runner::run() noexcept {
       continue;
     }
     const uint64_t now_ns = clock.now_ns();
+    if (empty == 0) {
+      empty_since_ns = now_ns;
+    } else if (now_ns - empty_since_ns > kLookNs) [[unlikely]] {
+      empty_since_ns = now_ns;
+      if (controller_->vanished()) {
+        const std::lock_guard guard(pair.gate());
+        worker_->abandon();
+      }
+    }
+    ++empty;
     if (until_ns > now_ns + kWakeUpNs + kShortestSleepNs) {
       sleep_ns(until_ns - now_ns - kWakeUpNs);
-    } else if (++empty > kPollsBeforeYield) {
+    } else if (empty > kPollsBeforeYield) {
       sched_yield();
     }
   }

@@ -391,13 +391,7 @@ void Worker::expire() noexcept {
   publish();
   if (pacer_) pacer_->limit_backlog(now_ns_);
   pair_.expire(now_ns_, timeout_ns_, [this](uint16_t cid) {
-    Slot& slot = slots_[cid];
-    slot.busy = false;
-    fail(HostError::kIoTimeout, 0,
-         command_text(slot.opcode, slot.slba, slot.nlb) + " was not completed within " +
-             std::to_string(timeout_ns_ / 1'000'000) + " ms");
-    // The device may still carry it out: the end of a failed command leaves its LBAs in doubt.
-    if (integrity_ != nullptr) release(operations_[slot.opcode], slot, cid, false);
+    give_up(cid, " within " + std::to_string(timeout_ns_ / 1'000'000) + " ms");
   });
   if (state_ == State::kRunning && drawn_ && attempt_ == verify::Attempt::kRetry &&
       outstanding() == 0 && now_ns_ - refused_since_ns_ > timeout_ns_ + kGraceNs) {
@@ -405,6 +399,22 @@ void Worker::expire() noexcept {
          command_text(draw_.opcode, draw_.slba, draw_.nlb) +
              " could not be sent: another command holds its LBAs and does not end");
   }
+}
+
+void Worker::give_up(uint32_t cid, const std::string& why) noexcept {
+  Slot& slot = slots_[cid];
+  slot.busy = false;
+  fail(HostError::kIoTimeout, 0,
+       command_text(slot.opcode, slot.slba, slot.nlb) + " was not completed" + why);
+  // The device may still carry it out: the end of a failed command leaves its LBAs in doubt.
+  if (integrity_ != nullptr) release(operations_[slot.opcode], slot, cid, false);
+}
+
+void Worker::abandon() noexcept {
+  if (state_ == State::kDone) return;
+  now_ns_ = pair_.clock().now_ns();
+  pair_.expire(now_ns_, 0, [this](uint16_t cid) { give_up(cid, ""); });
+  fail(HostError::kIoTimeout, 0, "there was nothing under way");
 }
 
 void Worker::finish() noexcept {

@@ -58,6 +58,8 @@ class Worker {
   Progress step() noexcept;
   // No further commands are sent; those under way are finished. Any thread.
   void stop() { stop_requested_.store(true, std::memory_order_relaxed); }
+  // The device is gone: what it has not completed has timed out, and the next step() is the last.
+  void abandon() noexcept;
 
   // When the next command is due, if nothing is under way and nothing else can happen before; else
   // 0.
@@ -111,6 +113,7 @@ class Worker {
   void on_error(const Slot& slot, uint16_t status) noexcept;
   void on_mismatch(const Slot& slot, uint16_t cid) noexcept;
   void expire() noexcept;
+  void give_up(uint32_t cid, const std::string& why) noexcept;
   void account(unsigned sent) noexcept;
   void count_paced() noexcept;
   bool is_over() const noexcept;

@@ -405,6 +405,27 @@ TEST_F(WorkerTest, ACommandThatIsNeverCompletedEndsItInTime) {
   EXPECT_TRUE(all_unlocked());
 }
 
+TEST_F(WorkerTest, ADeviceThatIsGoneEndsItAtOnce) {
+  workload_.read_percentage = 0;
+  device_.hold = true;
+  Worker& worker = make();
+  worker.step();
+  device_.lose_waiting();
+  EXPECT_NE(worker.step(), Progress::kDone);
+  worker.abandon();
+  EXPECT_EQ(worker.step(), Progress::kDone);
+  EXPECT_EQ(worker.result().error, HostError::kIoTimeout);
+  EXPECT_NE(worker.result().detail.find("Write (opcode 01h)"), std::string::npos);
+  EXPECT_NE(worker.result().detail.find("was not completed"), std::string::npos);
+  EXPECT_TRUE(worker.device_may_access_memory());
+  EXPECT_TRUE(all_unlocked());
+  for (uint64_t lba = 0; lba < kLbas; ++lba) {
+    ASSERT_EQ(integrity_->state(lba), verify::LbaTable::kUnknown);
+  }
+  worker.abandon();  // too late to change anything
+  EXPECT_EQ(worker.step(), Progress::kDone);
+}
+
 TEST_F(WorkerTest, LbasThatAreNeverReleasedEndItInTime) {
   target_.command_timeout_ns = 50 * kMs;
   verify::Ticket ticket;

@@ -74,6 +74,13 @@ class Function {
   // The device left for good (pulled out, taken back by the system): what its name stands for from
   // now on is to be opened anew.
   virtual bool removed() const { return false; }
+  // What became of a device that is removed(), and what to do: sentences without a full stop.
+  virtual std::string removal() const {
+    return "It was pulled out; when it is back, close this one and open it anew";
+  }
+  // Whether it left, also when the system has not said so yet: for whoever waits in vain. A device
+  // in D3hot or with memory space off has not left.
+  virtual bool absent() { return removed() || config_read(0, 2) == 0xFFFF; }
 };
 
 }  // namespace pynvme::pcie

@@ -53,6 +53,12 @@ def test_a_command_that_hangs_is_killed_with_what_it_started(guest):
     guest.run("while busybox ps | grep '[s]leep 4711'; do sleep 0.1; done", timeout_s=20)
 
 
+def test_a_command_can_be_interrupted_as_at_a_terminal(guest):
+    assert guest.run("sh -c 'kill -INT $$'", check=False).returncode == 130
+    code = "import os, signal, time; os.kill(os.getpid(), signal.SIGINT); time.sleep(60)"
+    assert "KeyboardInterrupt" in guest.python(code, check=False).output
+
+
 def test_pytest_tells_what_became_of_each_test(guest):
     script = guest.share / "test_three.py"
     script.write_text(

@@ -58,7 +58,10 @@ void PcieTransport::write64(uint32_t offset, uint64_t value) {
 
 uint32_t PcieTransport::status() { return read32(reg::kCsts); }
 
+bool PcieTransport::vanished() { return function_->absent() && read32(reg::kCsts) == UINT32_MAX; }
+
 std::string PcieTransport::gone_text() const {
+  if (function_->removed()) return "its registers read all ones. " + function_->removal();
   return "its registers read all ones. It has lost power or its link, is in D3hot, or memory space "
          "is switched off; power it on, bring it to D0 or reset it, then reset() the controller";
 }

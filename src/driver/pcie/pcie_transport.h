@@ -32,6 +32,7 @@ class PcieTransport final : public Transport {
   void write32(uint32_t offset, uint32_t value) override;
   uint32_t status() override;
   std::string gone_text() const override;
+  bool vanished() override;
 
   uint32_t admin_entries() const override { return kAdminEntries; }
   pcie::Doorbells attach_admin(const QueueRings& rings) override;

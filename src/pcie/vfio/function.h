@@ -48,6 +48,7 @@ class VfioFunction final : public Function {
   void power_off() override;
   void power_on() override;
   bool removed() const override { return gone_.load(std::memory_order_acquire); }
+  std::string removal() const override;
 
  private:
   static constexpr unsigned kBars = 6;

@@ -257,6 +257,13 @@ void VfioFunction::watch() {
   }
 }
 
+std::string VfioFunction::removal() const {
+  return "The kernel took it away: it was unplugged, or unbound from vfio-pci. When it is back, "
+         "run "
+         "`./pynvme setup " +
+         name() + "`, close this one and open it anew";
+}
+
 // The kernel waits for every mapping and file to go before it lets the device go, and for the group
 // before it gives it to another driver.
 void VfioFunction::give_back() {

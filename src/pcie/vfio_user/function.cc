@@ -88,6 +88,12 @@ bool VfioUserFunction::removed() const {
   return !off_ && (connection_ == nullptr || connection_->gone());
 }
 
+std::string VfioUserFunction::removal() const {
+  const auto server = connection();
+  return "That is because " + (server == nullptr ? "nobody serves it" : server->why_gone()) +
+         "; start its server again, close this one and open " + name_ + " anew";
+}
+
 void VfioUserFunction::connect(bool restarting) {
   Connection fresh = server_(restarting);
   learn_regions(*fresh);

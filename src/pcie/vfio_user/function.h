@@ -33,6 +33,9 @@ class VfioUserFunction final : public Function {
 
   const std::string& name() const override { return name_; }
   bool removed() const override;
+  std::string removal() const override;
+  // The connection's watcher sees the server's end by itself.
+  bool absent() override { return removed(); }
   uint32_t config_read(uint16_t offset, unsigned size) override;
   void config_write(uint16_t offset, uint32_t value, unsigned size) override;
   uint32_t config_size() const override;

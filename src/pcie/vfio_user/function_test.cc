@@ -64,6 +64,11 @@ TEST_F(VfioUserFunctionTest, AServerThatEndsIsADeviceThatHasLeft) {
   EXPECT_EQ(function.bar_read(0, 0, 8), UINT64_MAX);
   EXPECT_EQ(function.config_read(0, 2), 0xFFFFU);
   EXPECT_TRUE(function.removed());
+  EXPECT_TRUE(function.absent());
+  EXPECT_EQ(function.removal(),
+            "That is because the server is gone; start its server again, close "
+            "this one and open unix:" +
+                path_ + " anew");
   function.bar_write(0, 0x14, 1, 4);
   function.doorbells(4).base[0] = 1;
   EXPECT_EQ(function.take_interrupts(0), 0U);

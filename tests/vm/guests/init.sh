@@ -71,11 +71,14 @@ while :; do
   read -r verb number <&3 || { sleep 1; continue; }
   at="/root$share/$number"
   case $verb in
+    # A shell without a terminal lets what it starts in the background ignore Ctrl-C, which only
+    # the host's env undoes.
     run)
       {
         mkdir "/sys/fs/cgroup/$number"
         setsid sh -c "echo \$\$ >/sys/fs/cgroup/$number/cgroup.procs; echo \$\$ >'$at.pid'
-          exec chroot /root /bin/sh '$share/$number.sh'" >"$at.out" 2>&1 </dev/null 3>&-
+          exec chroot /root /usr/bin/env --default-signal=INT,QUIT /bin/sh '$share/$number.sh'" \
+          >"$at.out" 2>&1 </dev/null 3>&-
         echo "done $number $?" >&3
       } &
       ;;

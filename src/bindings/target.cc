@@ -3,7 +3,6 @@
 
 #include <memory>
 #include <string>
-#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -13,6 +12,7 @@
 
 #include "bindings/bind.h"
 #include "bindings/faults.h"
+#include "bindings/wire_fault.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;  // NOLINT(google-build-using-namespace): argument names
@@ -42,29 +42,6 @@ struct Target {
 
   std::unique_ptr<pcie::TargetServer> server;
 };
-
-constexpr std::pair<const char*, pcie::WireAction> kActions[] = {
-    {"corrupt header", pcie::WireAction::kCorruptHeader},
-    {"corrupt data", pcie::WireAction::kCorruptData},
-    {"truncate", pcie::WireAction::kTruncate},
-    {"oversize", pcie::WireAction::kOversize},
-    {"duplicate", pcie::WireAction::kDuplicate},
-    {"drop", pcie::WireAction::kDrop},
-    {"swap", pcie::WireAction::kSwap},
-    {"delay", pcie::WireAction::kDelay},
-    {"half-open", pcie::WireAction::kHalfOpen},
-    {"reset", pcie::WireAction::kReset},
-    {"stop reading", pcie::WireAction::kStopReading},
-};
-
-pcie::WireAction action_of(const std::string& name) {
-  std::string possible;
-  for (const auto& [text, action] : kActions) {
-    if (name == text) return action;
-    possible += possible.empty() ? text : std::string(", ") + text;
-  }
-  throw nb::value_error(("action " + name + "; possible: " + possible).c_str());
-}
 
 }  // namespace
 
@@ -110,19 +87,10 @@ void bind_target(nb::module_& m) {
           "add_fault",
           [](const Target& self, const std::string& action, int pdu, int qid, uint32_t skip,
              uint32_t count, uint32_t delay_ms) {
-            pcie::WireFault fault;
-            fault.action = action_of(action);
-            fault.any_type = pdu < 0;
-            if (pdu >= 0) fault.type = static_cast<decltype(fault.type)>(pdu);
-            fault.any_queue = qid < 0;
-            if (qid >= 0) fault.qid = static_cast<uint16_t>(qid);
-            fault.skip = skip;
-            fault.count = count;
-            fault.delay_ms = delay_ms;
-            self.open().add_fault(fault);
+            self.open().wire_faults().add(wire_fault(action, pdu, qid, skip, count, delay_ms));
           },
           "action"_a, "pdu"_a, "qid"_a, "skip"_a, "count"_a, "delay_ms"_a)
-      .def("clear_faults", [](const Target& self) { self.open().clear_faults(); });
+      .def("clear_faults", [](const Target& self) { self.open().wire_faults().clear(); });
 
   // Faults of its SSD, as those of an Ssd are reached.
   m.def("ssd_plant_fault",

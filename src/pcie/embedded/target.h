@@ -12,8 +12,6 @@ namespace pynvme::pcie {
 
 using TargetOptions = ssd::tcp::TargetOptions;
 using TargetServer = ssd::tcp::Server;
-using WireAction = ssd::tcp::WireAction;
-using WireFault = ssd::tcp::WireFault;
 
 // ssd: what follows "sim:". It listens when this returns, and serves from then on. Throws
 // std::invalid_argument for options, std::runtime_error for an address or a file that cannot be

@@ -10,12 +10,14 @@
 #include <utility>
 
 #include "base/crc.h"
+#include "base/wire_faults.h"
 #include "ssd/tcp/connection.h"
 #include "ssd/tcp/server.h"
 
 namespace pynvme::ssd::tcp {
 namespace {
 
+using base::WireAction;
 using spec::tcp::PduType;
 
 constexpr size_t kPiecesMax = 192;
@@ -38,7 +40,7 @@ Connection::Outgoing& Connection::add(const void* header, size_t bytes) {
 
 void Connection::add_whole(PduType type, const void* header, size_t bytes) {
   add(header, bytes);
-  if (server_.has_faults()) inject(type);
+  if (server_.wire_faults().armed() || swap_) inject(type);
 }
 
 void Connection::add_response(const spec::Cqe& cqe) {
@@ -97,13 +99,12 @@ void Connection::add_data(Slot& slot, bool success) {
       out.release_bytes = slot.length;
     }
     backlog_ += bytes + (data_digest_ ? spec::tcp::kDigestBytes : 0);
-    if (server_.has_faults()) inject(PduType::kC2hData);
+    if (server_.wire_faults().armed() || swap_) inject(PduType::kC2hData);
   }
 }
 
 // A fault befalls the last PDU of output_, or nothing happens.
 void Connection::inject(PduType type) {
-  WireFault fault;
   if (swap_ && output_.size() - first_ >= 2) {
     swap_ = false;
     // The first of them may be on its way already.
@@ -111,9 +112,10 @@ void Connection::inject(PduType type) {
       std::swap(output_[output_.size() - 1], output_[output_.size() - 2]);
     }
   }
-  if (!server_.take_fault(type, qid_, &fault)) return;
+  const auto fault = server_.wire_faults().take(static_cast<uint8_t>(type), qid_);
+  if (!fault) return;
   Outgoing& out = output_.back();
-  switch (fault.action) {
+  switch (fault->action) {
     case WireAction::kCorruptHeader:
       out.header[sizeof(spec::tcp::CommonHeader)] ^= 0x55;
       break;
@@ -158,7 +160,7 @@ void Connection::inject(PduType type) {
       swap_ = true;
       break;
     case WireAction::kDelay:
-      out.not_before_ns = server_.now() + fault.delay_ms * 1'000'000ULL;
+      out.not_before_ns = server_.now() + fault->delay_ms * 1'000'000ULL;
       break;
     case WireAction::kHalfOpen:
       silent_ = true;

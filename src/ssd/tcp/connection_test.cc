@@ -134,13 +134,12 @@ TEST(Server, HostsComeAndGoWhileOthersLook) {
       }
     });
   }
-  WireFault never;
-  never.any_queue = false;
+  base::WireFault never;
   never.qid = 99;
   for (int i = 0; i < 100; ++i) {
-    server.add_fault(never);
+    server.wire_faults().add(never);
     EXPECT_LE(server.counts().connections, 60u);
-    server.clear_faults();
+    server.wire_faults().clear();
   }
   for (std::thread& host : hosts) host.join();
   EXPECT_EQ(server.counts().accepted, 60u);

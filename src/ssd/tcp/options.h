@@ -1,4 +1,4 @@
-// What a target is started with, and the faults that it can be told to make on the wire.
+// What a target is started with.
 #pragma once
 
 #include <cstdint>
@@ -27,32 +27,6 @@ struct TargetOptions {
   uint32_t stall_timeout_ms = 30'000;    // for a host that does not read what it asked for
   uint32_t term_timeout_ms = 30'000;     // for a host to close after C2HTermReq
   uint32_t spin_us = 50;                 // that the loop looks for work before it sleeps
-};
-
-enum class WireAction : uint8_t {
-  kCorruptHeader,  // a byte of the header, after its digest was computed
-  kCorruptData,    // a byte of the data, after its digest was computed
-  kTruncate,       // half of the PDU, then the end of the connection
-  kOversize,       // PLEN says more than there is
-  kDuplicate,      // twice
-  kDrop,           // not at all
-  kSwap,           // after the PDU that follows
-  kDelay,          // later, and everything behind it
-  kHalfOpen,       // neither this one nor anything more; the connection stays
-  kReset,          // a reset of the connection instead
-  kStopReading,    // sent; but the host is not listened to any more
-};
-
-// Befalls PDUs that the target sends.
-struct WireFault {
-  WireAction action = WireAction::kCorruptHeader;
-  bool any_type = true;
-  spec::tcp::PduType type = spec::tcp::PduType::kC2hData;
-  bool any_queue = true;
-  uint16_t qid = 0;
-  uint32_t skip = 0;   // PDUs that match and pass first
-  uint32_t count = 1;  // that it befalls
-  uint32_t delay_ms = 0;
 };
 
 }  // namespace pynvme::ssd::tcp

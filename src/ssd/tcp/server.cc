@@ -350,18 +350,6 @@ void Server::queues_gone(Connection& admin) {
   admin.forget_commands();
 }
 
-void Server::add_fault(const WireFault& fault) {
-  const std::lock_guard guard(faults_mutex_);
-  faults_.push_back(fault);
-  has_faults_ = true;
-}
-
-void Server::clear_faults() {
-  const std::lock_guard guard(faults_mutex_);
-  faults_.clear();
-  has_faults_ = false;
-}
-
 uint64_t Server::plant_fault(std::string_view match, std::string_view action) {
   Fault fault = parse_fault(match, action);
   const auto refuse = [](const char* why) { throw std::invalid_argument(why); };
@@ -377,28 +365,9 @@ uint64_t Server::plant_fault(std::string_view match, std::string_view action) {
   return subsystem_.faults().add(std::move(fault));
 }
 
-bool Server::take_fault(spec::tcp::PduType type, uint16_t qid, WireFault* fault) {
-  const std::lock_guard guard(faults_mutex_);
-  for (WireFault& armed : faults_) {
-    if (!armed.any_type && armed.type != type) continue;
-    if (!armed.any_queue && armed.qid != qid) continue;
-    if (armed.skip > 0) {
-      --armed.skip;
-      continue;
-    }
-    if (armed.count == 0) continue;
-    --armed.count;
-    *fault = armed;
-    return true;
-  }
-  return false;
-}
-
 Server::Counts Server::counts() const {
-  const std::lock_guard guard(faults_mutex_);
-  uint32_t faults = 0;
-  for (const WireFault& fault : faults_) faults += fault.count;
-  return {connection_count_.load(), controller_count_.load(), accepted_.load(), faults};
+  return {connection_count_.load(), controller_count_.load(), accepted_.load(),
+          wire_faults_.left()};
 }
 
 }  // namespace pynvme::ssd::tcp

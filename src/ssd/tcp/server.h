@@ -6,7 +6,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -14,6 +13,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/wire_faults.h"
 #include "ssd/faults/faults.h"
 #include "ssd/tcp/buffer_pool.h"
 #include "ssd/tcp/connection.h"
@@ -41,8 +41,7 @@ class Server {
   const std::string& nqn() const { return subsystem_.nqn(); }
 
   // From any thread.
-  void add_fault(const WireFault& fault);
-  void clear_faults();
+  base::WireFaults& wire_faults() { return wire_faults_; }
   // Faults of the SSD itself (ssd/faults/), from any thread. plant_fault throws
   // std::invalid_argument, also for what only a PCI function can do.
   uint64_t plant_fault(std::string_view match, std::string_view action);
@@ -72,8 +71,6 @@ class Server {
   void detach(Connection& connection);
   // The admin queue's controller was reset.
   void queues_gone(Connection& admin);
-  bool has_faults() const { return has_faults_.load(std::memory_order_relaxed); }
-  bool take_fault(spec::tcp::PduType type, uint16_t qid, WireFault* fault);
 
  private:
   struct Associated {
@@ -109,9 +106,7 @@ class Server {
   std::atomic<uint32_t> connection_count_{0};
   std::atomic<uint32_t> controller_count_{0};
   std::atomic<uint64_t> accepted_{0};
-  mutable std::mutex faults_mutex_;
-  std::vector<WireFault> faults_;
-  std::atomic<bool> has_faults_{false};
+  base::WireFaults wire_faults_;
   std::thread thread_;
 };
 

@@ -97,6 +97,8 @@ class Type1Space final : public AddressSpace {
             ". The IOMMU does not remap interrupts, so the device could send any; switch "
             "interrupt remapping on (BIOS, kernel command line), or accept that with `sudo "
             "modprobe vfio_iommu_type1 allow_unsafe_interrupts=1`";
+      } else if (error == ENODEV) {
+        text += ". Load its part for IOMMUs: `sudo modprobe vfio_iommu_type1`";
       }
       throw OpenError(text);
     }

@@ -3,26 +3,53 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
+import re
+import socket
 import sys
 from typing import Any
 
 from nvme import _core
+from nvme.errors import NvmeEnumerateError
 
+# Not a number, and not the embedded SSD.
+_HOST_NAME = r"(?!sim$)(?=.*[A-Za-z])[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?"
 _COLUMNS = ("subtype", "trtype", "adrfam", "traddr", "trsvcid", "subnqn")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options of `pynvme discover`."""
     parser.add_argument(
-        "target", metavar="HOST[:PORT]", help="IPv4 or [IPv6] address; port 4420 unless named"
+        "target",
+        metavar="HOST[:PORT]",
+        help="name, IPv4 or [IPv6] address; port 4420 unless named",
     )
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
 
 
 def discover(address: str) -> list[dict[str, Any]]:
     """The entries of the Discovery log page at `address`, in its order."""
-    return _core.tcp_discover(address)
+    *others, last = _numeric(address)
+    for other in others:
+        # A name has several addresses, and not everyone listens at all of them.
+        with contextlib.suppress(NvmeEnumerateError):
+            return _core.tcp_discover(other)
+    return _core.tcp_discover(last)
+
+
+def _numeric(address: str) -> list[str]:
+    """What a host name with its port and keys stands for; anything else as it is."""
+    place, semicolon, keys = address.partition(";")
+    host, colon, port = place.partition(":")
+    if not re.fullmatch(_HOST_NAME, host) or (colon and not port.isdecimal()):
+        return [address]
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError as error:
+        raise NvmeEnumerateError(f"{host}: {error.strerror}") from None
+    hosts = [str(name[0]) for *_, name in found]
+    return [(f"[{one}]" if ":" in one else one) + colon + port + semicolon + keys for one in hosts]
 
 
 def table(entries: list[dict[str, Any]]) -> str:

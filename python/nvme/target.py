@@ -15,6 +15,7 @@ from nvme.faults import Fault, action_text, match_text
 
 _PDUS = {"ICResp": 1, "C2HTermReq": 3, "CapsuleResp": 5, "C2HData": 7, "R2T": 9}
 _PORT = 4420
+_CPDA_MAX = 31
 _open: weakref.WeakSet[Target] = weakref.WeakSet()
 
 
@@ -81,8 +82,8 @@ class Target:
             is free, and only loopback is open to this machine alone
         nqn: of the subsystem; made from the serial number when it is left out
         hosts: NQNs of hosts that may connect; all may when it is empty
-        advertise: "ADDRESS:PORT" that the Discovery log names; where the host has connected to,
-            when it is left out
+        advertise: "ADDRESS:PORT" or "[IPV6]:PORT" that the Discovery log names; where the host has
+            connected to, when it is left out
         in_capsule: bytes of data in an I/O queue's command capsules
         max_h2c_data: bytes of one H2CData PDU (MAXH2CDATA)
         max_c2h_data: bytes of one C2HData PDU; 0: all data of a command in one
@@ -121,6 +122,15 @@ class Target:
         term_timeout: float = 30.0,
         spin_us: int = 50,
     ) -> None:
+        for name, number in (
+            ("in_capsule", in_capsule), ("max_h2c_data", max_h2c_data),
+            ("max_c2h_data", max_c2h_data), ("max_r2t_data", max_r2t_data), ("cpda", cpda),
+            ("spin_us", spin_us),
+        ):  # fmt: skip
+            if not 0 <= number <= 0xFFFFFFFF:
+                raise ArgumentError(f"{name} = {number} is not in 0..4294967295")
+        if cpda > _CPDA_MAX:
+            raise ArgumentError(f"cpda = {cpda} is not in 0..{_CPDA_MAX}")
         options = _core.TargetOptions()
         options.address, options.port = split_address(address)
         options.nqn = nqn

@@ -33,6 +33,13 @@ constexpr uint64_t kUnlimitedTransferBytes = 65536ULL * 512;
 uint32_t register_offset(const Controller& self, const IntArg& offset) {
   const uint64_t size = self.driver().transport().register_bytes();
   const uint64_t at = offset.u64("offset");
+  if (at + 4 > size && self.driver().transport().function() == nullptr) {
+    throw nb::index_error((self.driver().transport().name() +
+                           " is reached over a fabric: " + std::to_string(at) +
+                           " is no offset of a property, and there are no "
+                           "doorbells")
+                              .c_str());
+  }
   if (at + 4 > size) {
     throw nb::index_error(("register offset " + std::to_string(at) + " is outside of BAR0, " +
                            std::to_string(size) + " bytes")

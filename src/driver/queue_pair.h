@@ -164,7 +164,10 @@ class QueuePair {
 
   // The queue is not on the device any more (deleted, or a reset took it away); any thread. The
   // reason, a literal, completes the sentence "queue 3 is dead: ...".
-  void kill(const char* reason) noexcept { death_.store(reason, std::memory_order_release); }
+  void kill(const char* reason) noexcept {
+    disconnected_.store(false, std::memory_order_relaxed);
+    death_.store(reason, std::memory_order_release);
+  }
   // The same, and returns when no owner is at work inside gate() any more: what it still rings must
   // not reach a queue that is made later under the same identifier.
   void kill_and_wait(const char* reason) noexcept {
@@ -174,10 +177,12 @@ class QueuePair {
   }
   // For an owner in a thread of its own, around each round of work on the pair.
   base::SpinLock& gate() noexcept { return gate_; }
-  // The same, when it was not the host that ended it: the way to the device is cut.
+  // The same, when it was not the host that ended it: the way to the device is cut. Of a queue that
+  // the host ended before that is no news.
   void disconnect(const char* reason) noexcept {
+    if (dead()) return;
     disconnected_.store(true, std::memory_order_relaxed);
-    kill(reason);
+    death_.store(reason, std::memory_order_release);
   }
   bool disconnected() const noexcept {
     return dead() && disconnected_.load(std::memory_order_relaxed);

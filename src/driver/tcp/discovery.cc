@@ -149,8 +149,9 @@ std::string find_subsystem(const Options& options, const std::function<void()>& 
   try {
     entries = discover(options, idle);
   } catch (const EnumerateError& error) {
-    throw EnumerateError(std::string(error.what()) +
-                         ". Where a subsystem is named (;nqn=...) it need not be found");
+    const std::string text = error.what();
+    throw EnumerateError(text + (text.ends_with('?') ? " " : ". ") +
+                         "Where a subsystem is named (;nqn=...) it need not be found");
   }
   // Those of this very port; of any where there are none, for it may be forwarded to another.
   std::vector<std::string> found;

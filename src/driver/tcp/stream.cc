@@ -83,9 +83,11 @@ void Stream::close() noexcept {
 
 Stream dial(const Options& options, const std::function<void()>& idle) {
   const auto fail = [&](const std::string& why) -> EnumerateError {
-    return EnumerateError("cannot connect to " + options.name + ": " + why +
-                          ". Is an NVMe/TCP target listening there? (./pynvme discover " +
-                          options.host + ":" + std::to_string(options.port) + ")");
+    return EnumerateError(
+        "cannot connect to " + options.name + ": " + why +
+        ". Is an NVMe/TCP target listening there? (./pynvme discover " +
+        (options.host.find(':') == std::string::npos ? options.host : "[" + options.host + "]") +
+        ":" + std::to_string(options.port) + ")");
   };
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;

@@ -89,6 +89,8 @@ Outcome Admin::read_feature(const spec::Sqe& sqe, const FeatureValues& values, u
       return Outcome::with_cdw0(values.software_progress);
     case f::kHostIdentifier: {
       const spec::HostIdentifierFeature asked{sqe.cdw11};
+      // On a fabric there are only those of 128 bits.
+      if (parts_.fabric != nullptr && !asked.exhid()) return kInvalidField;
       Outcome outcome = to_host(sqe, values.host_identifier.data(),
                                 asked.exhid() ? values.host_identifier.size() : 8);
       outcome.cdw0 = asked.exhid() ? 1 : 0;

@@ -122,6 +122,8 @@ Outcome Admin::write_feature(const spec::Sqe& sqe, FeatureValues& values, uint64
       values.software_progress = static_cast<uint8_t>(value);
       return kSuccess;
     case f::kHostIdentifier: {
+      // On a fabric it is what Connect said, for as long as there is the association.
+      if (parts_.fabric != nullptr) return fail(spec::sc::kCommandSequenceError);
       std::array<uint8_t, 16> identifier{};
       const bool extended = spec::HostIdentifierFeature{value}.exhid();
       const uint16_t status = from_host(sqe, identifier.data(), extended ? identifier.size() : 8);

@@ -75,7 +75,8 @@ class Connection {
     bool to_host = false;
     uint16_t refused = kSuccess;  // found before the data had arrived
     uint8_t* buffer = nullptr;
-    uint32_t length = 0;
+    uint32_t length = 0;  // of the buffer
+    uint32_t offset = 0;  // where the command's data begin in it
     uint32_t received = 0;
     uint32_t requested = 0;
     std::array<R2t, kR2tsMax> r2ts;

@@ -20,6 +20,10 @@ using spec::tcp::Fes;
 // What an admin queue takes in a capsule, and every queue with Fabrics commands (NVMe TCP Transport
 // 1.0 §3.3.2).
 constexpr uint32_t kAdminInCapsuleBytes = 8192;
+// No controller here takes more data with one command.
+constexpr uint32_t kCapsuleDataBytesMax = 1 << 20;
+// Every admin queue may be this long, 0's based: what ASQSZ of the Discovery log says.
+constexpr uint16_t kAdminSqsizeMin = 31;
 constexpr uint16_t kSequence = fail(spec::sc::kCommandSequenceError);
 
 template <typename To>
@@ -63,6 +67,10 @@ void Connection::release(Slot& slot) {
 }
 
 void Connection::capsule(const spec::tcp::CapsuleCmd& pdu, uint32_t data_bytes) {
+  // A PLEN that cannot be true would have the host feed gigabytes to nobody.
+  if (data_bytes > kCapsuleDataBytesMax) {
+    return terminate(Fes::kLimitExceeded, 0, &pdu, sizeof pdu);
+  }
   const int free = free_slot();
   if (free < 0) {
     // More commands than the queue has entries.
@@ -82,7 +90,11 @@ void Connection::capsule(const spec::tcp::CapsuleCmd& pdu, uint32_t data_bytes) 
     slot.refused = check_pointer(slot, data_bytes);
   }
   if (slot.refused == kSuccess && direction != spec::DataDirection::kNone) {
-    slot.length = as<fabrics::Command>(slot.sqe).sgl1.length;
+    const spec::SglDescriptor sgl = as<fabrics::Command>(slot.sqe).sgl1;
+    if (sgl.length != 0 && sgl.identifier == spec::kSglInCapsule) {
+      slot.offset = static_cast<uint32_t>(sgl.address);
+    }
+    slot.length = slot.offset + sgl.length;
     if (slot.length != 0) slot.buffer = server_.pool().take(slot.length);
     // What a command does not fill must not be what another host left there.
     if (slot.to_host && slot.length != 0 && qid_ == 0) std::memset(slot.buffer, 0, slot.length);
@@ -104,8 +116,10 @@ void Connection::capsule(const spec::tcp::CapsuleCmd& pdu, uint32_t data_bytes) 
 
 uint16_t Connection::check_pointer(const Slot& slot, uint32_t data_bytes) const {
   const spec::Sqe& sqe = slot.sqe;
-  // On a fabric data are always pointed to by an SGL, and no command of it is fused here.
-  if (sqe.fuse() != spec::Fuse::kNormal || sqe.psdt() != spec::Psdt::kSglMetadataBuffer) {
+  // On a fabric data are always pointed to by an SGL, and no command of it is fused here. The byte
+  // that says so is reserved in a Fabrics command (NVMe Base 2.0 §6.2).
+  if (sqe.opcode != fabrics::kOpcode &&
+      (sqe.fuse() != spec::Fuse::kNormal || sqe.psdt() != spec::Psdt::kSglMetadataBuffer)) {
     return kInvalidField;
   }
   const spec::SglDescriptor sgl = as<fabrics::Command>(sqe).sgl1;
@@ -121,9 +135,12 @@ uint16_t Connection::check_pointer(const Slot& slot, uint32_t data_bytes) const 
   const uint32_t most = qid_ == 0 || sqe.opcode == fabrics::kOpcode
                             ? std::max(kAdminInCapsuleBytes, server_.options().in_capsule_bytes)
                             : server_.options().in_capsule_bytes;
-  // ICDOFF is 0, and the data are what the capsule has of them.
-  if (sgl.address != 0 || sgl.length > most) return fail(spec::sc::kSglOffsetInvalid);
-  return sgl.length == data_bytes ? kSuccess : fail(spec::sc::kDataSglLengthInvalid);
+  // ICDOFF is 0; the address counts from there (SGLS, bit 20), and the data are the capsule's last.
+  if (sgl.length > most || sgl.address > most - sgl.length) {
+    return fail(spec::sc::kSglOffsetInvalid);
+  }
+  if (sgl.address + sgl.length == data_bytes) return kSuccess;
+  return fail(sgl.address == 0 ? spec::sc::kDataSglLengthInvalid : spec::sc::kSglOffsetInvalid);
 }
 
 void Connection::request_data(uint16_t index) {
@@ -166,8 +183,8 @@ void Connection::execute(uint16_t index) {
   }
   spec::Sqe sqe = slot.sqe;
   sqe.flags = 0;
-  sqe.prp1 = reinterpret_cast<uint64_t>(slot.buffer);
-  sqe.prp2 = slot.length;
+  sqe.prp1 = reinterpret_cast<uint64_t>(slot.buffer + slot.offset);
+  sqe.prp2 = slot.length - slot.offset;
   controller_->submit(qid_, sqe);
   rung_needed_ = true;
   // Admin commands look at what those before them did to this queue.
@@ -211,9 +228,11 @@ uint16_t Connection::execute_fabrics(Slot& slot, spec::Cqe& cqe) {
 uint16_t Connection::connect(Slot& slot, spec::Cqe& cqe) {
   const auto command = as<fabrics::Connect>(slot.sqe);
   if (command.recfmt != 0) return fail_specific(spec::sc::kFabricsIncompatibleFormat);
-  if (slot.length != sizeof(fabrics::ConnectData)) return fail(spec::sc::kDataSglLengthInvalid);
+  if (slot.length - slot.offset != sizeof(fabrics::ConnectData)) {
+    return fail(spec::sc::kDataSglLengthInvalid);
+  }
   fabrics::ConnectData data;
-  std::memcpy(&data, slot.buffer, sizeof data);
+  std::memcpy(&data, slot.buffer + slot.offset, sizeof data);
   if (nqn_of(data.subnqn).empty()) {
     return connect_invalid(cqe, offsetof(fabrics::ConnectData, subnqn), true);
   }
@@ -241,7 +260,8 @@ uint16_t Connection::connect_admin(const fabrics::Connect& command,
   if (data.cntlid != fabrics::kCntlidDynamic) {
     return connect_invalid(cqe, offsetof(fabrics::ConnectData, cntlid), true);
   }
-  if (command.sqsize == 0 || command.sqsize > server_.subsystem().config().mqes) {
+  if (command.sqsize == 0 ||
+      command.sqsize > std::max(server_.subsystem().config().mqes, kAdminSqsizeMin)) {
     return connect_invalid(cqe, offsetof(fabrics::Connect, sqsize), false);
   }
   Association association;

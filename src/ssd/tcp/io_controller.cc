@@ -57,6 +57,12 @@ IoController::IoController(Subsystem& subsystem, Association association, uint32
 
 IoController::~IoController() { subsystem_.leave(*this); }
 
+// As many as Set Features granted, for there are not fewer of one kind than of the other.
+uint16_t IoController::io_queues() const {
+  const spec::NumberOfQueuesFeature granted{own_.features.current.number_of_queues};
+  return static_cast<uint16_t>(std::min(granted.nsq(), granted.ncq()) + 1);
+}
+
 void IoController::open_queue(uint16_t qid, uint32_t entries, uint8_t priority) {
   Rings& rings = rings_[qid];
   // A ring holds one command less than it has entries; the host's queue may be full.

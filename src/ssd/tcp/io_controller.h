@@ -25,7 +25,7 @@ class IoController final : public Controller {
   ControllerParts& parts() { return own_; }
   const ControllerParts& parts() const { return own_; }
 
-  uint16_t io_queues() const override { return static_cast<uint16_t>(own_.queues.count() - 1); }
+  uint16_t io_queues() const override;
   uint32_t queue_entries_max() const override { return own_.parts.config.mqes + 1U; }
   void open_queue(uint16_t qid, uint32_t entries, uint8_t priority) override;
   void close_queue(uint16_t qid) override;

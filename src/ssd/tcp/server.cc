@@ -13,8 +13,11 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <charconv>
 #include <cstring>
+#include <optional>
 #include <stdexcept>
+#include <tuple>
 #include <utility>
 
 #include "ssd/faults/fault_text.h"
@@ -31,6 +34,26 @@ constexpr uint32_t kTransferBytesMax = 1 << 20;
 
 std::runtime_error failed(const std::string& what) {
   return std::runtime_error(what + ": " + std::strerror(errno));
+}
+
+// Of "192.0.2.1:4420" or "[2001:db8::1]:4420".
+std::optional<std::pair<std::string, uint16_t>> advertised(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view address = text.substr(0, colon);
+  if (address.size() > 2 && address.front() == '[' && address.back() == ']') {
+    address = address.substr(1, address.size() - 2);
+  } else if (address.find(':') != std::string_view::npos) {
+    return std::nullopt;
+  }
+  const std::string_view digits = text.substr(colon + 1);
+  uint16_t port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (address.empty() || error != std::errc() || end != digits.data() + digits.size() ||
+      port == 0) {
+    return std::nullopt;
+  }
+  return std::pair{std::string(address), port};
 }
 
 TargetOptions checked(TargetOptions options) {
@@ -53,7 +76,7 @@ TargetOptions checked(TargetOptions options) {
   if (options.nqn.size() > spec::fabrics::kNqnBytesMax) {
     refuse("subsystem NQN: longer than 223 bytes");
   }
-  if (!options.advertise.empty() && options.advertise.find(':') == std::string::npos) {
+  if (!options.advertise.empty() && !advertised(options.advertise)) {
     refuse("advertise: " + options.advertise + "; ADDRESS:PORT is possible");
   }
   return options;
@@ -271,10 +294,8 @@ Place Server::place_of(const Connection& connection) const {
   place.nqn = subsystem_.nqn();
   place.address = options_.address;
   place.port = port_;
-  if (!options_.advertise.empty()) {
-    const size_t colon = options_.advertise.rfind(':');
-    place.address = options_.advertise.substr(0, colon);
-    place.port = static_cast<uint16_t>(std::stoul(options_.advertise.substr(colon + 1)));
+  if (const auto told = advertised(options_.advertise)) {
+    std::tie(place.address, place.port) = *told;
   } else {
     // Where this host has reached us, which with several interfaces is the one address that works.
     sockaddr_storage name{};

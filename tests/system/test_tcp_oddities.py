@@ -1,0 +1,168 @@
+"""What hosts may do that few do, and what looks the same on a fabric as on PCIe."""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Iterator
+
+import pytest
+from tcp_host import C2H_TERM, COMMAND, HOSTID, HOSTNQN, ICRESP, Host, admin, io, sgl, sqe
+
+import nvme as d
+from nvme import discover
+from nvme.errors import ArgumentError
+from nvme.target import Target
+
+SSD = "sim:capacity=1GiB,latency=0"
+
+
+@pytest.fixture
+def target() -> Iterator[Target]:
+    with Target(SSD) as served:
+        yield served
+
+
+@pytest.fixture
+def nvme0(target: Target) -> Iterator[d.Controller]:
+    controller = d.Controller(target.address)
+    yield controller
+    controller.close()
+
+
+def status_of(host: Host, opcode: int, pointer: bytes, data: bytes = b"", **fields: int) -> int:
+    """Of an I/O command with its SGL as it is."""
+    cid = host.cid()
+    host.send(host.encode(COMMAND, sqe(opcode, nsid=1, cid=cid, data=pointer, **fields), data))
+    done, _ = host.completion(cid)
+    assert done is not None
+    return done.status
+
+
+def test_byte_1_of_a_fabrics_command_is_reserved(target: Target) -> None:
+    data = HOSTID + struct.pack("<H", 0xFFFF) + bytes(238)
+    data += target.nqn.encode().ljust(256, b"\0") + HOSTNQN.encode().ljust(256, b"\0") + bytes(256)
+    with Host(target.port) as host:
+        assert host.icreq().type == ICRESP
+        for flags in (0x00, 0xC3):
+            done, _ = host.command(0x7F, write=data, nsid=1, flags=flags, cdw11=31)
+            assert done is not None
+            assert done.status == (0x00 if flags == 0 else 0x0C)  # once it is there: a sequence
+            done, _ = host.command(0x7F, nsid=4, flags=flags, cdw10=1)
+            assert done is not None
+            assert done.status == 0
+        host.enable()
+        done, _ = host.command(0x06, read=4096, flags=0, cdw10=1)
+        assert done is not None
+        assert done.status == 0x02, "of all others it says where the data are"
+
+
+def test_data_that_begin_later_in_the_capsule(target: Target) -> None:
+    with admin(target.port, target.nqn) as queue, io(queue, target.port, target.nqn) as host:
+        data = os.urandom(512)
+        assert status_of(host, 1, sgl(0x01, 512, 1024), bytes(1024) + data) == 0
+        _, read = host.command(2, read=512, nsid=1)
+        assert read == data
+        for pointer, size, status in (
+            (sgl(0x01, 512, 1024), 1024, 0x16),  # behind the data that are there
+            (sgl(0x01, 512, 8192), 8704, 0x16),  # behind what a capsule may have
+            (sgl(0x01, 512, 1 << 63), 512, 0x16),
+            (sgl(0x01, 0, 1 << 31), 0, 0x0F),
+            (sgl(0x01, 512), 1024, 0x0F),
+        ):
+            assert status_of(host, 1, pointer, bytes(size)) == status, pointer
+
+
+def test_a_capsule_of_gigabytes_is_not_waited_for(target: Target) -> None:
+    with Host(target.port) as host:
+        host.icreq()
+        host.send(struct.pack("<BBBBI", COMMAND, 0, 72, 72, 0xFFFFFFFF) + sqe(0x7F, nsid=4))
+        answer = host.pdu()
+        assert (answer.type, answer.u16(8)) == (C2H_TERM, 5)
+
+
+def test_small_queues() -> None:
+    with Target("sim:capacity=1GiB,latency=0,mqes=15") as target:
+        with Host(target.port) as host:
+            host.icreq()
+            assert host.connect(target.nqn, sqsize=31).status == 0, "ASQSZ of the Discovery log"
+        nvme0 = d.Controller(target.address)
+        assert d.Qpair(nvme0, 16).sqid == 1
+        with pytest.raises(AssertionError):
+            d.Qpair(nvme0, 17)
+        nvme0.close()
+
+
+def test_the_number_of_queues_limits_them(target: Target) -> None:
+    with admin(target.port, target.nqn) as queue:
+        done, _ = queue.command(9, cdw10=7, cdw11=3 << 16 | 1)
+        assert done is not None
+        assert done.cdw0 == 3 << 16 | 1
+        for qid, status in ((2, 0), (3, 0x182)):
+            with Host(target.port) as host:
+                host.icreq()
+                assert host.connect(target.nqn, qid=qid, cntlid=queue.cntlid).status == status
+
+
+def test_the_host_identifier_is_that_of_connect(target: Target) -> None:
+    with admin(target.port, target.nqn) as queue:
+        _, data = queue.command(10, read=16, cdw10=0x81, cdw11=1)
+        assert data == HOSTID
+        done, _ = queue.command(10, read=8, cdw10=0x81)
+        assert done is not None
+        assert done.status == 0x02, "8 bytes of it are not for a fabric"
+        done, _ = queue.command(9, write=bytes(16), cdw10=0x81, cdw11=1)
+        assert done is not None
+        assert done.status == 0x0C
+
+
+def test_what_is_advertised_is_an_address() -> None:
+    for text in ("nowhere", "nowhere:", ":4420", "192.0.2.1:port", "192.0.2.1:0", "192.0.2.1:65536",
+                 "2001:db8::1:4420"):  # fmt: skip
+        with pytest.raises(ArgumentError, match="ADDRESS:PORT"):
+            Target(SSD, advertise=text)
+    for text, address in (("192.0.2.1:4420", "192.0.2.1"), ("[2001:db8::1]:4421", "2001:db8::1")):
+        with Target(SSD, advertise=text) as target:
+            (entry,) = discover.discover(target.address)
+            assert entry["traddr"] == address
+            assert entry["trsvcid"] == text.rpartition(":")[2]
+
+
+def test_numbers_of_a_target_that_cannot_be() -> None:
+    for name in ("in_capsule", "max_h2c_data", "max_c2h_data", "max_r2t_data", "cpda", "spin_us"):
+        with pytest.raises(ArgumentError, match=f"{name} = -1 is not in"):
+            Target(SSD, **{name: -1})  # type: ignore[arg-type]
+
+
+def test_discovery_takes_a_host_name(target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
+    by_address = discover.discover(target.address)
+    assert discover.discover(f"localhost:{target.port}") == by_address
+    with pytest.raises(d.NvmeEnumerateError, match=r"discover \[::1\]:1\)"):
+        discover.discover("[::1]:1")
+
+    def nobody(*_: object, **__: object) -> None:
+        raise OSError(-2, "Name or service not known")
+
+    monkeypatch.setattr("socket.getaddrinfo", nobody)
+    with pytest.raises(d.NvmeEnumerateError, match="nobody: Name or service not known"):
+        discover.discover("nobody:4420")
+
+
+def test_queues_of_before_a_reset_are_not_usable(target: Target, nvme0: d.Controller) -> None:
+    nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 8), d.Buffer(512)
+    nvme0.reset()
+    with pytest.raises(AssertionError, match=r"not usable: CC\.EN was cleared"):
+        nvme0n1.read(qpair, buf, 0)
+    # The same, when the connection was lost before.
+    qpair = d.Qpair(nvme0, 8)
+    target.fault("reset", queue=1)
+    with pytest.raises(SystemError):
+        nvme0n1.read(qpair, buf, 0).waitdone()
+    nvme0.reset()
+    with pytest.raises(AssertionError, match="not usable"):
+        nvme0n1.read(qpair, buf, 0)
+
+
+def test_there_are_no_doorbells(nvme0: d.Controller) -> None:
+    with pytest.raises(IndexError, match=r"over a fabric: .*there are no doorbells"):
+        nvme0[0x1000] = 1

@@ -39,7 +39,8 @@ sockaddr_un address_of(const std::string& path) {
 }
 
 UniqueFd new_socket() {
-  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  // Without blocking: connect() would wait for a server that takes nobody off its queue.
+  UniqueFd fd(socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd) throw std::system_error(errno, std::generic_category(), "socket()");
   return fd;
 }
@@ -58,6 +59,9 @@ void remove_stale(const std::string& path, const sockaddr_un& address) {
   const UniqueFd probe = new_socket();
   if (connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0) {
     cannot_serve(path, "another server listens there already");
+  }
+  if (errno == EAGAIN) {
+    cannot_serve(path, "another server has it already, and as many wait there as may");
   }
   if (errno != ECONNREFUSED) {
     cannot_serve(path, std::string("what is there cannot be asked (") + std::strerror(errno) + ")");
@@ -194,6 +198,7 @@ UniqueFd connect_unix(const std::string& path) {
   if (connect(fd.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) != 0) {
     throw std::system_error(errno, std::generic_category(), path);
   }
+  fcntl(fd.get(), F_SETFL, fcntl(fd.get(), F_GETFL) & ~O_NONBLOCK);
   return fd;
 }
 

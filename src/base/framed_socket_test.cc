@@ -4,8 +4,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <cerrno>
+#include <cstdlib>
 #include <cstring>
+#include <stdexcept>
+#include <string>
+#include <system_error>
 #include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -87,6 +93,25 @@ TEST_F(FramedSocketTest, ShuttingDownEndsAWait) {
   socket_->shut_down();
   waiting.join();
   EXPECT_FALSE(socket_->send(frame(8, 8), {}));
+}
+
+TEST(UnixSockets, AServerThatTakesNobodyIsNotWaitedFor) {
+  char folder[] = "/tmp/pynvme-test-XXXXXX";
+  const std::string path = std::string(mkdtemp(folder)) + "/socket";
+  const UniqueFd listener = listen_unix(path);
+  std::vector<UniqueFd> waiting;
+  int error = 0;
+  while (error == 0 && waiting.size() < 64) {
+    try {
+      waiting.push_back(connect_unix(path));
+    } catch (const std::system_error& full) {
+      error = full.code().value();
+    }
+  }
+  EXPECT_EQ(error, EAGAIN);
+  EXPECT_THROW(listen_unix(path), std::runtime_error);
+  unlink(path.c_str());
+  rmdir(folder);
 }
 
 }  // namespace

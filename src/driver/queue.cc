@@ -14,6 +14,13 @@ volatile uint32_t* doorbell(const pcie::Doorbells& doorbells, uint32_t index) {
                                               static_cast<size_t>(index) * doorbells.stride_bytes);
 }
 
+using Rung = void (*)(void*, uint32_t);
+
+Rung rung(const pcie::Doorbells& doorbells, uint32_t index) {
+  const uint64_t end = uint64_t{index} * doorbells.stride_bytes + sizeof(uint32_t);
+  return end <= doorbells.direct_bytes ? nullptr : doorbells.rung;
+}
+
 void check(const char* what, uint16_t id, uint32_t entries, const QueueMemory& memory) {
   const std::string name = std::string(what) + " " + std::to_string(id);
   if (entries < kMinQueueEntries) {
@@ -30,7 +37,7 @@ SubmissionQueue::SubmissionQueue(uint16_t id, uint32_t entries, const QueueMemor
                                  const pcie::Doorbells& doorbells)
     : ring_(static_cast<spec::Sqe*>(memory.data)),
       doorbell_(doorbell(doorbells, 2U * id)),
-      rung_(doorbells.rung),
+      rung_(rung(doorbells, 2U * id)),
       device_(doorbells.device),
       iova_(memory.iova),
       entries_(entries),
@@ -49,7 +56,7 @@ CompletionQueue::CompletionQueue(uint16_t id, uint32_t entries, const QueueMemor
                                  const pcie::Doorbells& doorbells)
     : ring_(static_cast<uint64_t*>(memory.data)),
       doorbell_(doorbell(doorbells, 2U * id + 1)),
-      rung_(doorbells.rung),
+      rung_(rung(doorbells, 2U * id + 1)),
       poll_(doorbells.poll),
       device_(doorbells.device),
       iova_(memory.iova),

@@ -14,13 +14,14 @@ namespace pynvme::pcie {
 // BAR0 from 1000h as plain memory. Hardware watches the stores itself: rung and poll are null. A
 // device that works in its caller's thread (the embedded SSD) sets both: rung(device, index) after
 // the store of doorbell `index` (in units of the stride), poll(device) whenever a queue was found
-// empty.
+// empty. Within direct_bytes of base a store alone is enough, and rung is not called.
 struct Doorbells {
   volatile uint32_t* base = nullptr;
   uint32_t stride_bytes = 4;
   void (*rung)(void* device, uint32_t index) = nullptr;
   void (*poll)(void* device) = nullptr;
   void* device = nullptr;
+  uint64_t direct_bytes = 0;
 };
 
 enum class InterruptKind : uint8_t { kNone, kPin, kMsi, kMsix };

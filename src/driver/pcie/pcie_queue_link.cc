@@ -62,6 +62,7 @@ class PcieQueueLink final : public QueueLink {
 }  // namespace
 
 std::unique_ptr<QueueLink> PcieTransport::link(Controller& controller, const QueueRings& rings) {
+  check_doorbells(rings.id, doorbells_.stride_bytes);
   return std::make_unique<PcieQueueLink>(controller, rings, doorbells_);
 }
 

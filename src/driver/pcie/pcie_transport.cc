@@ -28,7 +28,7 @@ bool present(pcie::Function& function) {
 
 PcieTransport::PcieTransport(std::shared_ptr<pcie::Function> function, const base::Clock& clock)
     : function_(std::move(function)), clock_(clock) {
-  if (function_->bar_size(0) < reg::kDoorbells) {
+  if (function_->bar_size(0) <= reg::kDoorbells) {
     throw EnumerateError(name() + " is no NVMe controller: BAR0 has " +
                          std::to_string(function_->bar_size(0)) + " bytes");
   }
@@ -67,8 +67,22 @@ std::string PcieTransport::gone_text() const {
 }
 
 pcie::Doorbells PcieTransport::attach_admin(const QueueRings&) {
-  doorbells_ = function_->doorbells(4U << spec::Cap{read64(reg::kCap)}.dstrd());
+  const uint64_t cap = read64(reg::kCap);
+  if (cap == UINT64_MAX) throw DeviceGone(name() + " is gone: " + gone_text());
+  const uint32_t stride = 4U << spec::Cap{cap}.dstrd();
+  check_doorbells(0, stride);
+  doorbells_ = function_->doorbells(stride);
   return doorbells_;
+}
+
+// Those of a queue pair are rung without looking: they have to be where BAR0 is.
+void PcieTransport::check_doorbells(uint16_t id, uint32_t stride) const {
+  const uint64_t end = reg::kDoorbells + (2 * uint64_t{id} + 1) * stride + sizeof(uint32_t);
+  if (end <= function_->bar_size(0)) return;
+  throw EnumerateError(name() + " has no room for the doorbells of queue " + std::to_string(id) +
+                       " in BAR0: " + std::to_string(function_->bar_size(0)) +
+                       " bytes, and CAP.DSTRD puts them " + std::to_string(stride) +
+                       " bytes apart");
 }
 
 void PcieTransport::start_interrupts() {

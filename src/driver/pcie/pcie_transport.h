@@ -55,6 +55,9 @@ class PcieTransport final : public Transport {
   uint64_t interrupts(unsigned vector) override;
 
  private:
+  // Throws EnumerateError.
+  void check_doorbells(uint16_t id, uint32_t stride) const;
+
   void write64(uint32_t offset, uint64_t value);
   void start_interrupts();
   void wait_until_present(const std::function<void()>& idle);

@@ -65,8 +65,11 @@ std::unique_ptr<VfioUserConnection> VfioUserConnection::try_open(const std::stri
     connection->watch(fd);
     return connection;
   } catch (const std::system_error& error) {
+    // Its queue of those who wait is full: it may be at work, or hang.
+    *busy = *busy || error.code() == std::errc::resource_unavailable_try_again;
     *why = error.code() == std::errc::no_such_file_or_directory ? "there is no such socket"
            : error.code() == std::errc::connection_refused      ? "nobody listens there"
+           : *busy                                              ? "it takes no more clients"
                                                                 : error.code().message();
   } catch (const Busy& error) {
     *why = error.what();

@@ -30,8 +30,8 @@ namespace {
 
 constexpr uint64_t kPage = 4096;
 constexpr uint32_t kBars = 6;
-// Doorbells of all queues that there can be, at the widest stride that is in use.
-constexpr uint64_t kDoorbellBytesMax = 16ULL << 20;
+// Doorbells of all queues that there can be, at the widest stride that CAP can say.
+constexpr uint64_t kDoorbellBytesMax = 2 * 65536 * (4ULL << 15);
 
 template <typename T>
 std::span<const uint8_t> bytes_of(const T& wire) {
@@ -122,6 +122,12 @@ void VfioUserFunction::learn_regions(VfioUserConnection& connection) {
     // Room for capabilities with as many areas as anybody has.
     vfu::RegionInfo info{4096, 0, index, 0, 0, 0};
     const auto answer = connection.ask(Command::kDeviceGetRegionInfo, bytes_of(info));
+    // Some servers have an error for what is not there, instead of a size of 0.
+    const bool needed = index == vfu::kRegionBar0 || index == vfu::kRegionConfig;
+    if (answer.error != 0 && !needed && !connection.gone()) {
+      region_bytes_[index] = 0;
+      continue;
+    }
     if (answer.error != 0 || !take(answer.payload, 0, info)) {
       throw OpenError(name_ + " does not tell its region " + std::to_string(index) + ": " +
                       reason(connection, answer.error));
@@ -135,26 +141,28 @@ void VfioUserFunction::learn_regions(VfioUserConnection& connection) {
   }
 }
 
-// What the server offers is taken from 1000h on and as far as it goes without a gap; whoever rings
+// What the server offers is taken from 1000h on, as far as the first area goes; whoever rings
 // beyond sends messages.
 void VfioUserFunction::learn_bar0_areas(const VfioUserConnection::Reply& reply) {
-  const bool was_mapped = doorbell_mapping_ != nullptr;
+  const uint64_t was_mapped = doorbells_mapped_;
   doorbell_mapping_.reset();
   learn_doorbells(reply);
   // Queues hold what doorbells() said once.
-  if (was_mapped && doorbell_mapping_ == nullptr) {
-    throw OpenError(name_ + " has come back without doorbells to map: open it anew");
+  if (doorbells_mapped_ < was_mapped) {
+    throw OpenError(name_ + " has come back with fewer doorbells to map: open it anew");
   }
 }
 
 void VfioUserFunction::learn_doorbells(const VfioUserConnection::Reply& reply) {
   vfu::RegionInfo info{};
   take(reply.payload, 0, info);
-  if (info.size <= spec::reg::kDoorbells || info.size % kPage != 0) return;
-  const uint64_t bytes = std::min(info.size - spec::reg::kDoorbells, kDoorbellBytesMax);
+  doorbells_mapped_ = 0;
+  if (info.size <= spec::reg::kDoorbells) return;
+  const uint64_t size = std::min(info.size - spec::reg::kDoorbells, kDoorbellBytesMax);
+  const uint64_t bytes = (size + kPage - 1) / kPage * kPage;
   if (doorbell_area_ == nullptr) {
-    void* const area =
-        mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* const area = mmap(nullptr, bytes, PROT_READ | PROT_WRITE,
+                            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (area == MAP_FAILED) throw OpenError(name_ + ": no memory for its doorbells");
     doorbell_area_ = static_cast<uint8_t*>(area);
     doorbell_bytes_ = bytes;
@@ -190,12 +198,14 @@ void VfioUserFunction::learn_doorbells(const VfioUserConnection::Reply& reply) {
         area.offset + area.size <= kStart) {
       continue;
     }
-    const uint64_t size = std::min(area.offset + area.size - kStart, doorbell_bytes_);
+    const uint64_t mappable = std::min(area.offset + area.size - kStart, size) / kPage * kPage;
+    if (mappable == 0) continue;
     // One file for all areas, or one for each.
     const int fd = reply.fds[i < reply.fds.size() ? i : 0].get();
     try {
-      doorbell_mapping_ = std::make_unique<base::GuardedMapping>(
-          fd, info.offset + kStart, size / kPage * kPage, true, doorbell_area_);
+      doorbell_mapping_ = std::make_unique<base::GuardedMapping>(fd, info.offset + kStart, mappable,
+                                                                 true, doorbell_area_);
+      doorbells_mapped_ = mappable;
     } catch (const std::system_error& error) {
       base::log(base::LogLevel::kWarning,
                 "%s: its doorbells cannot be mapped (%s); they are rung by messages", name_.c_str(),
@@ -268,8 +278,8 @@ Doorbells VfioUserFunction::doorbells(uint32_t stride_bytes) {
   Doorbells doorbells;
   doorbells.base = reinterpret_cast<volatile uint32_t*>(doorbell_area_);
   doorbells.stride_bytes = stride_bytes;
-  if (doorbell_mapping_ != nullptr) return doorbells;
-  // The stores stay here; what was stored goes as a message.
+  doorbells.direct_bytes = doorbells_mapped_;
+  // The stores beyond what is mapped stay here; what was stored goes as a message.
   doorbells.device = this;
   doorbells.rung = [](void* function, uint32_t index) {
     auto* const self = static_cast<VfioUserFunction*>(function);

@@ -109,6 +109,7 @@ class VfioUserFunction final : public Function {
   // BAR0 from 1000h on at one address for good: the server's memory is mapped over it.
   uint8_t* doorbell_area_ = nullptr;
   uint64_t doorbell_bytes_ = 0;
+  uint64_t doorbells_mapped_ = 0;  // of them, those in the server's memory
   std::unique_ptr<base::GuardedMapping> doorbell_mapping_;
   uint32_t stride_bytes_ = 4;
 

@@ -3,11 +3,17 @@
 #include "pcie/vfio_user/function.h"
 
 #include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
 #include <random>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <gtest/gtest.h>
 
+#include "base/framed_socket.h"
 #include "pcie/bus.h"
 #include "pcie/config_space.h"
 #include "pcie/embedded/served_ssd.h"
@@ -52,7 +58,7 @@ TEST_F(VfioUserFunctionTest, HasRegionsDoorbellsAndVectors) {
   EXPECT_EQ(function.interrupt_vectors(InterruptKind::kPin), 1U);
   const auto doorbells = function.doorbells(4);
   EXPECT_NE(doorbells.base, nullptr);
-  EXPECT_EQ(doorbells.rung, nullptr);
+  EXPECT_EQ(doorbells.direct_bytes, 0x1000U);  // stored, not told
   EXPECT_EQ(doorbells.poll, nullptr);
 }
 
@@ -99,6 +105,109 @@ TEST_F(VfioUserFunctionTest, TheBusOpensItByName) {
   EXPECT_EQ(again->bar_read(0, 8, 4), 0x0001'0400U);
   function.reset();
   EXPECT_EQ(again->bar_read(0, 8, 4), 0x0001'0400U);
+}
+
+// The served SSD, with some of its answers changed on the way.
+class EditedServer final : public base::FrameChannel {
+ public:
+  using Edit = std::function<void(uint16_t command, base::Frame& frame)>;
+
+  EditedServer(const std::string& path, Edit edit)
+      : socket_(base::connect_unix(path), {16, 4, 2U << 20}), edit_(std::move(edit)) {}
+
+  Got receive(base::Frame& frame, int timeout_ms) override {
+    const Got got = socket_.receive(frame, timeout_ms);
+    if (got == Got::kFrame) {
+      uint16_t command = 0;
+      std::memcpy(&command, frame.bytes.data() + 2, sizeof(command));
+      edit_(command, frame);
+      const auto size = static_cast<uint32_t>(frame.bytes.size());
+      std::memcpy(frame.bytes.data() + 4, &size, sizeof(size));
+    }
+    return got;
+  }
+  bool send(std::span<const uint8_t> bytes, std::span<const int> fds) override {
+    return socket_.send(bytes, fds);
+  }
+
+ private:
+  base::FramedSocket socket_;
+  Edit edit_;
+};
+
+constexpr uint16_t kRegionInfo = 5;
+constexpr size_t kPayload = 16;
+
+uint32_t region_of(const base::Frame& frame) {
+  uint32_t index = UINT32_MAX;
+  if (frame.bytes.size() >= kPayload + 12) {
+    std::memcpy(&index, frame.bytes.data() + kPayload + 8, sizeof(index));
+  }
+  return index;
+}
+
+void set_region_bytes(base::Frame& frame, uint64_t bytes) {
+  std::memcpy(frame.bytes.data() + kPayload + 16, &bytes, sizeof(bytes));
+}
+
+TEST_F(VfioUserFunctionTest, ABarOfAnyLengthHasItsDoorbells) {
+  for (const uint64_t bytes : {0x1008ULL, 0x1800ULL, 0x2001ULL, 1ULL << 60}) {
+    VfioUserFunction function("edited", [&](bool) {
+      return std::make_unique<VfioUserConnection>(
+          std::make_unique<EditedServer>(path_, [bytes](uint16_t command, base::Frame& frame) {
+            if (command == kRegionInfo && region_of(frame) == 0) set_region_bytes(frame, bytes);
+          }));
+    });
+    EXPECT_EQ(function.bar_size(0), bytes);
+    const auto doorbells = function.doorbells(4);
+    ASSERT_NE(doorbells.base, nullptr) << bytes;
+    doorbells.base[0] = 0;
+    doorbells.base[1] = 0;
+    EXPECT_EQ(doorbells.direct_bytes, bytes < 0x2000 ? 0U : 0x1000U);
+  }
+}
+
+TEST_F(VfioUserFunctionTest, DoorbellsBeyondTheMappedOnesAreMessages) {
+  ssd_.reset();
+  ssd_ = std::make_unique<ServedSsd>("capacity=64MiB,latency=0,queues=1000");
+  ssd_->listen_vfio_user(path_);
+  std::vector<uint64_t> stored;
+  VfioUserFunction function("edited", [&](bool) {
+    return std::make_unique<VfioUserConnection>(
+        std::make_unique<EditedServer>(path_, [&](uint16_t command, base::Frame& frame) {
+          constexpr uint64_t kOnePage = 4096;
+          constexpr size_t kFirstAreaBytes = kPayload + 32 + 16 + 8;
+          if (command == kRegionInfo && region_of(frame) == 0) {
+            std::memcpy(frame.bytes.data() + kFirstAreaBytes, &kOnePage, sizeof(kOnePage));
+          }
+          if (command == 10) {
+            std::memcpy(&stored.emplace_back(), frame.bytes.data() + kPayload, sizeof(uint64_t));
+          }
+        }));
+  });
+  const auto doorbells = function.doorbells(4);
+  EXPECT_EQ(doorbells.direct_bytes, 0x1000U);
+  stored.clear();
+  ASSERT_NE(doorbells.rung, nullptr);
+  doorbells.base[1024] = 0;
+  doorbells.rung(doorbells.device, 1024);
+  EXPECT_EQ(stored, std::vector<uint64_t>{0x2000});
+}
+
+TEST_F(VfioUserFunctionTest, ARegionThatAServerDoesNotKnowIsNotThere) {
+  VfioUserFunction function("edited", [&](bool) {
+    return std::make_unique<VfioUserConnection>(
+        std::make_unique<EditedServer>(path_, [](uint16_t command, base::Frame& frame) {
+          const uint32_t region = region_of(frame);
+          if (command != kRegionInfo || region == 0 || region == 7) return;
+          frame.bytes.resize(kPayload);
+          frame.bytes[8] = 0x21;
+          frame.bytes[12] = 22;
+        }));
+  });
+  EXPECT_EQ(function.bar_size(0), 0x4000U);
+  EXPECT_EQ(function.bar_size(1), 0U);
+  EXPECT_EQ(function.bar_read(0, 8, 4), 0x0001'0400U);
 }
 
 TEST(VfioUserHostileServer, NothingItSaysHurts) {

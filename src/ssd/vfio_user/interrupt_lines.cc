@@ -1,9 +1,6 @@
 // SET_IRQS as Linux' VFIO has it: one kind of data, one action, a range of vectors.
 #include "ssd/vfio_user/interrupt_lines.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <bit>
 #include <cerrno>
 #include <cstddef>
@@ -56,9 +53,7 @@ int InterruptLines::set(const IrqSet& wanted, std::span<const uint8_t> flags,
     if (!fds.empty() && fds.size() != wanted.count) return EINVAL;
     for (const auto& fd : fds) {
       // A full pipe or the like must not hold the SSD up.
-      const int mode = fcntl(fd.get(), F_GETFL);
-      if (mode < 0 || (mode & O_ACCMODE) == O_RDONLY) return EBADF;
-      fcntl(fd.get(), F_SETFL, mode | O_NONBLOCK);
+      if (!base::is_eventfd(fd.get())) return EINVAL;
     }
     for (size_t i = 0; i < chosen.size(); ++i) {
       chosen[i].fd = fds.empty() ? base::UniqueFd() : std::move(fds[i]);
@@ -145,9 +140,7 @@ void InterruptLines::fire(uint32_t index, Line& line) {
     return;
   }
   if (index == vfu::kIrqIntx) line.masked = true;
-  const uint64_t one = 1;
-  // A counter that is full says all there is to say.
-  [[maybe_unused]] const auto written = write(line.fd.get(), &one, sizeof(one));
+  signal_.signal(line.fd.get());
 }
 
 }  // namespace pynvme::ssd

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "base/event_signal.h"
 #include "base/unique_fd.h"
 #include "spec/vfio_user.h"
 
@@ -42,6 +43,7 @@ class InterruptLines {
   void fire(uint32_t index, Line& line);  // mutex_ is held
 
   mutable std::mutex mutex_;
+  base::EventSignal signal_;
   std::vector<Lines> lines_;  // by VFIO's interrupt index
   bool level_ = false;
   bool held_ = false;

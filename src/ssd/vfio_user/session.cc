@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/json.h"
+#include "spec/command.h"
 #include "spec/registers.h"
 
 namespace pynvme::ssd {
@@ -115,7 +116,10 @@ bool VfioUserSession::negotiate(const Header& header, Payload payload) {
       return found == numbers->end() ? otherwise : found->second;
     };
     write_multiple_ = capability("write_multiple", 0) != 0;
-    peer_xfer_bytes_max_ = capability("max_data_xfer_size", kXferBytesMax);
+    // A completion entry goes as a whole.
+    constexpr uint64_t kEntry = sizeof(spec::Cqe);
+    peer_xfer_bytes_max_ =
+        std::max(capability("max_data_xfer_size", kXferBytesMax) / kEntry * kEntry, kEntry);
   }
   negotiated_ = true;
   version.minor = std::min(version.minor, vfu::kMinor);
@@ -266,21 +270,29 @@ VfioUserSession::Answer VfioUserSession::set_irqs(Payload payload,
 }
 
 bool VfioUserSession::dma_read(uint64_t address, std::span<uint8_t> data) {
-  const vfu::DmaAccess access{address, data.size()};
-  std::vector<uint8_t> reply;
-  if (data.size() > peer_xfer_bytes_max_ ||
-      !transact(Command::kDmaRead, bytes_of(access), &reply) ||
-      reply.size() != sizeof(access) + data.size()) {
-    return false;
+  for (size_t done = 0; done < data.size();) {
+    const auto part = data.subspan(done, std::min(data.size() - done, peer_xfer_bytes_max_));
+    const vfu::DmaAccess access{address + done, part.size()};
+    std::vector<uint8_t> reply;
+    if (!transact(Command::kDmaRead, bytes_of(access), &reply) ||
+        reply.size() != sizeof(access) + part.size()) {
+      return false;
+    }
+    std::memcpy(part.data(), reply.data() + sizeof(access), part.size());
+    done += part.size();
   }
-  std::memcpy(data.data(), reply.data() + sizeof(access), data.size());
   return true;
 }
 
 bool VfioUserSession::dma_write(uint64_t address, std::span<const uint8_t> data) {
-  std::vector<uint8_t> payload = bytes_of(vfu::DmaAccess{address, data.size()});
-  payload.insert(payload.end(), data.begin(), data.end());
-  return data.size() <= peer_xfer_bytes_max_ && transact(Command::kDmaWrite, payload, nullptr);
+  for (size_t done = 0; done < data.size();) {
+    const auto part = data.subspan(done, std::min(data.size() - done, peer_xfer_bytes_max_));
+    std::vector<uint8_t> payload = bytes_of(vfu::DmaAccess{address + done, part.size()});
+    payload.insert(payload.end(), part.begin(), part.end());
+    if (!transact(Command::kDmaWrite, payload, nullptr)) return false;
+    done += part.size();
+  }
+  return true;
 }
 
 bool VfioUserSession::transact(Command command, Payload payload, std::vector<uint8_t>* reply) {

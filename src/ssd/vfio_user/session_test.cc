@@ -3,7 +3,10 @@
 
 #include <fcntl.h>
 #include <sys/eventfd.h>
+#include <unistd.h>
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <string>
 
@@ -266,6 +269,26 @@ TEST(VfioUserSession, MemoryWithoutAFileGoesByMessages) {
   }
 }
 
+TEST(VfioUserSession, NoMessageIsLongerThanTheClientTakes) {
+  for (const uint64_t most : {1, 16, 1000, 4096}) {
+    const std::string json =
+        R"({"capabilities":{"max_data_xfer_size":)" + std::to_string(most) + "}}";
+    TestClient client(true, json.c_str());
+    client.channel.memory.resize(0x4000);
+    EXPECT_EQ(client.map(0, 0x4000), 0U);
+    const auto store = [&](uint64_t at, const Bytes& bytes) {
+      std::memcpy(client.channel.memory.data() + at, bytes.data(), bytes.size());
+    };
+    identify(client, store, true);
+    const Bytes& memory = client.channel.memory;
+    EXPECT_EQ(Bytes(memory.begin() + 0x1000, memory.begin() + 0x1010),
+              le({{0, 8}, {1, 2}, {0, 2}, {0x42, 2}, {1, 2}}));
+    EXPECT_EQ(std::string(memory.begin() + 0x2018, memory.begin() + 0x2018 + 19),
+              "pynvme embedded SSD");
+    EXPECT_EQ(client.channel.dma_longest, std::max<uint64_t>(most / 16 * 16, 16));
+  }
+}
+
 TEST(VfioUserSession, MemoryThatTheClientRefusesIsAnErrorOfTheDevice) {
   TestClient client;
   EXPECT_EQ(client.map(0, 0x4000), 0U);  // and answers no DMA_READ there
@@ -345,6 +368,23 @@ TEST(VfioUserSession, SetIrqsIsCheckedAndDoesWhatItSays) {
   EXPECT_EQ(client.error_of(8, set_irqs(0x21, 2, 0, 1), files({one})), invalid);
   close(one);
   close(two);
+}
+
+TEST(VfioUserSession, AnEventfdIsTheClientsAndNeverWaitedFor) {
+  TestClient client;
+  const base::UniqueFd mine(eventfd(0, EFD_CLOEXEC));  // a client may wait for it by reading it
+  EXPECT_EQ(client.error_of(8, set_irqs(0x24, 2, 0, 1), files({mine.get()})), 0U);
+  EXPECT_EQ(fcntl(mine.get(), F_GETFL) & O_NONBLOCK, 0);
+  const uint64_t full = UINT64_MAX - 1;
+  ASSERT_EQ(write(mine.get(), &full, sizeof(full)), static_cast<ssize_t>(sizeof(full)));
+  EXPECT_EQ(client.error_of(8, set_irqs(0x21, 2, 0, 1)), 0U);
+  EXPECT_GE(taken(mine.get()), full);
+  std::array<int, 2> ends{};
+  ASSERT_EQ(pipe2(ends.data(), O_CLOEXEC), 0);
+  EXPECT_EQ(client.error_of(8, set_irqs(0x24, 2, 0, 1), files({ends[1]})),
+            static_cast<uint32_t>(EINVAL));
+  close(ends[0]);
+  close(ends[1]);
 }
 
 TEST(VfioUserSession, ThePinIsMaskedUntilTheHostHasLooked) {

@@ -68,6 +68,7 @@ class ClientChannel : public base::FrameChannel {
     const uint64_t address = get(sent, 16, 8);
     const uint64_t count = get(sent, 24, 8);
     dma.emplace_back(command, address);
+    dma_longest = std::max(dma_longest, count);
     const bool inside = address + count <= memory.size();
     Bytes answer(sent.begin(), sent.begin() + (inside ? 32 : 16));
     if (inside && command == 11) {
@@ -88,6 +89,7 @@ class ClientChannel : public base::FrameChannel {
   std::vector<Bytes> replies;
   std::vector<int> reply_fds;
   std::vector<std::pair<uint64_t, uint64_t>> dma;  // command, address
+  uint64_t dma_longest = 0;
   Bytes memory;
   bool closed = false;
 };

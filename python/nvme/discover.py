@@ -74,5 +74,7 @@ def run(args: argparse.Namespace) -> int:
     elif entries:
         print(table(entries))
     else:
-        print(f"{args.target}: the Discovery log has no entries for this host")
+        print(
+            f"{_core.without_secrets(args.target)}: the Discovery log has no entries for this host"
+        )
     return 0

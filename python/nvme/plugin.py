@@ -100,7 +100,7 @@ def pytest_configure(config: pytest.Config) -> None:
             _core.address_name(dut)
         except ValueError as error:
             raise pytest.UsageError(f"--dut: {error}") from None
-    config.stash[_RUN_LOG] = RunLog(config, duts[0] if duts else "sim")
+    config.stash[_RUN_LOG] = RunLog(config, _shown(duts[0]) if duts else "sim")
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -111,6 +111,12 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if _RUN_LOG in config.stash:
         config.stash[_RUN_LOG].close()
+
+
+def _shown(dut: str) -> str:
+    from nvme import _core
+
+    return _core.without_secrets(dut)
 
 
 def _uses_nvme(item: pytest.Item) -> bool:
@@ -243,7 +249,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pciaddr(pytestconfig: pytest.Config) -> str:
     """Address of the device under test: the first --pciaddr or --dut, or `sim`."""
     duts = pytestconfig.getoption("nvme_duts") or ["sim"]
-    _log.info("running tests on DUT %s", duts[0])
+    _log.info("running tests on DUT %s", _shown(duts[0]))
     return str(duts[0])
 
 

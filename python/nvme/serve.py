@@ -35,6 +35,7 @@ class _Tcp:
             args.tcp,
             nqn=args.nqn,
             hosts=args.allow_host,
+            dhchap=_dhchap(args.dhchap_key, args.dhchap_ctrl_key),
             advertise=args.advertise,
             in_capsule=args.in_capsule,
         )
@@ -91,6 +92,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="NVMe/TCP: this host may connect; all may when no one is named",
     )  # fmt: skip
     parser.add_argument(
+        "--dhchap-key", action="append", default=[], metavar="HOSTNQN=DHHC-1:...",
+        help="NVMe/TCP: this host may connect, and has to authenticate with this secret",
+    )  # fmt: skip
+    parser.add_argument(
+        "--dhchap-ctrl-key", action="append", default=[], metavar="[HOSTNQN=]DHHC-1:...",
+        help="NVMe/TCP: the secret by which the controller proves itself to this host, or to all",
+    )  # fmt: skip
+    parser.add_argument(
         "--advertise", default="", metavar="ADDRESS:PORT",
         help="NVMe/TCP: what discovery tells (default: where the host has connected to)",
     )  # fmt: skip
@@ -106,6 +115,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--dut", "--pciaddr", default="sim", metavar="DEVICE",
         help="the embedded SSD: sim or sim:key=value,... (file=PATH keeps its data)",
     )  # fmt: skip
+
+
+def _dhchap(keys: list[str], ctrl_keys: list[str]) -> dict[str, tuple[str, str]]:
+    """The secrets of each host. ValueError for what is none, without a part of it."""
+    theirs = dict(_of_host(text, "--dhchap-key") for text in keys)
+    ours = dict(_of_host(text, "--dhchap-ctrl-key") for text in ctrl_keys)
+    if "" in theirs:
+        raise ValueError("--dhchap-key names its host: HOSTNQN=DHHC-1:...")
+    for nqn in ours:
+        if nqn and nqn not in theirs:
+            raise ValueError(f"--dhchap-ctrl-key for {nqn}, which has no --dhchap-key")
+    return {nqn: (secret, ours.get(nqn) or ours.get("", "")) for nqn, secret in theirs.items()}
+
+
+def _of_host(text: str, option: str) -> tuple[str, str]:
+    before, mark, secret = text.partition("DHHC-1:")
+    if not mark or (before and not before.endswith("=")):
+        raise ValueError(f"{option}: a secret begins with DHHC-1:, behind HOSTNQN=")
+    return before.removesuffix("="), mark + secret
 
 
 def _options(device: str) -> str:

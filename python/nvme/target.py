@@ -81,7 +81,12 @@ class Target:
         address: where it listens: "127.0.0.1", "127.0.0.1:4420", "[::1]:0"; port 0 is any that
             is free, and only loopback is open to this machine alone
         nqn: of the subsystem; made from the serial number when it is left out
-        hosts: NQNs of hosts that may connect; all may when it is empty
+        hosts: NQNs of hosts that may connect; when it is empty all may, or those in `dhchap`
+        dhchap: hosts that have to authenticate by DH-HMAC-CHAP: {host's NQN: secret}, or
+            {host's NQN: (secret, controller's secret)} for hosts that ask the controller to prove
+            itself; a secret is "DHHC-1:00:...:"
+        dhchap_hash, dhchap_group: what is chosen where the host has it: "sha256", "sha384",
+            "sha512"; "null", "ffdhe2048" to "ffdhe8192"
         advertise: "ADDRESS:PORT" or "[IPV6]:PORT" that the Discovery log names; where the host has
             connected to, when it is left out
         in_capsule: bytes of data in an I/O queue's command capsules
@@ -109,6 +114,9 @@ class Target:
         *,
         nqn: str = "",
         hosts: Iterable[str] = (),
+        dhchap: Mapping[str, str | tuple[str, str]] | None = None,
+        dhchap_hash: str = "sha256",
+        dhchap_group: str = "ffdhe2048",
         advertise: str = "",
         in_capsule: int = 8192,
         max_h2c_data: int = 128 << 10,
@@ -149,6 +157,10 @@ class Target:
         options.spin_us = spin_us
         self._host = options.address
         try:
+            options.set_dhchap_preference(dhchap_hash, dhchap_group)
+            for hostnqn, secrets in (dhchap or {}).items():
+                pair = (secrets, "") if isinstance(secrets, str) else secrets
+                options.add_dhchap(hostnqn, *pair)
             self._target = _core.Target(_ssd_options(ssd), options)
         except ValueError as error:
             raise ArgumentError(str(error)) from None

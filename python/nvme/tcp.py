@@ -17,6 +17,9 @@ class Tcp(_core.Pcie):
         addr: an IPv4 or IPv6 address, str or bytes, with options behind it if any:
             "10.24.48.17", "::1", "127.0.0.1;nqn=nqn.2024-01.org:ssd;hdgst=1"
         port: 1 to 65535, for an address that has none itself
+        dhchap_secret: the host's secret for DH-HMAC-CHAP ("DHHC-1:00:...:"), for targets that ask
+            for authentication
+        dhchap_ctrl_secret: the controller's, for one that shall prove itself too
 
     Nothing is sent before a Controller is made of it. What belongs to PCIe (registers of the
     configuration space, BAR memory, resets of the function) raises ArgumentError.
@@ -28,11 +31,22 @@ class Tcp(_core.Pcie):
     >>> tcp.close()
     """
 
-    def __init__(self, addr: str | bytes, port: int = _DEFAULT_PORT) -> None:
+    def __init__(
+        self,
+        addr: str | bytes,
+        port: int = _DEFAULT_PORT,
+        *,
+        dhchap_secret: str | None = None,
+        dhchap_ctrl_secret: str | None = None,
+    ) -> None:
         port = integer("port", port, 1, 65535)
         host, semicolon, options = address_text(addr).strip().partition(";")
         if host.count(":") > 1 and not host.startswith("["):
             host = f"[{host}]"
         if ":" not in host.rpartition("]")[2]:
             host = f"{host}:{port}"
+        keys = {"dhchap_secret": dhchap_secret, "dhchap_ctrl_secret": dhchap_ctrl_secret}
+        given = [f"{key}={value}" for key, value in keys.items() if value is not None]
+        options = ";".join(([options] if options else []) + given)
+        semicolon = ";" if options else semicolon
         super().__init__(host + semicolon + options)

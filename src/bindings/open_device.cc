@@ -46,9 +46,11 @@ std::shared_ptr<pcie::Function> open_function(const std::string& address) {
 }  // namespace
 
 std::shared_ptr<OpenDevice> OpenDevice::open(const std::string& address) {
-  const std::string name = pcie::parse_address(address).name;
+  const pcie::Address wanted = pcie::parse_address(address);
   for (OpenDevice* const one : open_devices()) {
-    if (one->address_ != name || !one->still_there()) continue;
+    if (one->address_ != wanted.name || !one->still_there()) continue;
+    // Secrets are not in the name.
+    if (one->fabric_ && one->fabric_->parameters != wanted.parameters) continue;
     if (auto shared = one->weak_from_this().lock()) return shared;
   }
   return std::shared_ptr<OpenDevice>(new OpenDevice(address));

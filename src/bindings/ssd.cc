@@ -123,6 +123,9 @@ SystemError: ...
       "text"_a,
       "The whole name of the device that an address means. AddressError when it is none.");
   m.def(
+      "without_secrets", [](const std::string& text) { return pcie::without_secrets(text); },
+      "text"_a, "A text that may be an address, as it can be shown.");
+  m.def(
       "bus_names", [] { return pcie::Bus::instance().names(); },
       "Addresses of the devices that this process knows.");
 }

@@ -2,6 +2,7 @@
 #include "pcie/embedded/target.h"
 
 #include <memory>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -10,9 +11,12 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
+#include "base/crypto.h"
+#include "base/dhchap.h"
 #include "bindings/bind.h"
 #include "bindings/faults.h"
 #include "bindings/wire_fault.h"
+#include "spec/auth.h"
 
 namespace nb = nanobind;
 using namespace nb::literals;  // NOLINT(google-build-using-namespace): argument names
@@ -43,6 +47,33 @@ struct Target {
   std::unique_ptr<pcie::TargetServer> server;
 };
 
+template <class Id, size_t n>
+Id one_of(const std::string& what, const std::string& name, Id first,
+          const char* const (&names)[n]) {
+  std::string possible;
+  for (size_t i = 0; i < n; ++i) {
+    if (name == names[i]) return static_cast<Id>(static_cast<size_t>(first) + i);
+    possible.append(i == 0 ? "" : ", ").append(names[i]);
+  }
+  throw nb::value_error((what + " " + name + "; possible: " + possible).c_str());
+}
+
+void add_dhchap(pcie::TargetOptions& options, const std::string& hostnqn, const std::string& secret,
+                const std::string& ctrl_secret) {
+  const auto parse = [&](const char* whose, const std::string& text) {
+    try {
+      return text.empty() ? base::DhchapSecret() : base::parse_dhchap_secret(text);
+    } catch (const std::invalid_argument& error) {
+      throw nb::value_error(
+          (std::string(whose) + " secret for " + hostnqn + ": " + error.what()).c_str());
+    }
+  };
+  base::require_crypto("DH-HMAC-CHAP");
+  if (secret.empty()) throw nb::value_error(("no secret for " + hostnqn).c_str());
+  options.dhchap.push_back(
+      {hostnqn, parse("the host's", secret), parse("the controller's", ctrl_secret)});
+}
+
 }  // namespace
 
 void bind_target(nb::module_& m) {
@@ -53,6 +84,16 @@ void bind_target(nb::module_& m) {
       .def_rw("port", &Options::port)
       .def_rw("nqn", &Options::nqn)
       .def_rw("hosts", &Options::hosts)
+      .def("add_dhchap", &add_dhchap, "hostnqn"_a, "secret"_a, "ctrl_secret"_a)
+      .def(
+          "set_dhchap_preference",
+          [](Options& self, const std::string& hash, const std::string& group) {
+            namespace auth = spec::auth;
+            self.dhchap_preference = {
+                one_of("dhchap_hash", hash, auth::HashId::kSha256, auth::kHashNames),
+                one_of("dhchap_group", group, auth::GroupId::kNull, auth::kGroupNames)};
+          },
+          "hash"_a, "group"_a)
       .def_rw("advertise", &Options::advertise)
       .def_rw("in_capsule_bytes", &Options::in_capsule_bytes)
       .def_rw("h2c_bytes_max", &Options::h2c_bytes_max)

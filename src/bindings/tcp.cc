@@ -19,7 +19,7 @@ namespace {
 nb::list discover(const std::string& target) {
   const pcie::Address address = pcie::parse_address(target);
   if (address.kind != pcie::Address::Kind::kTcp) {
-    throw pcie::AddressError("\"" + target +
+    throw pcie::AddressError("\"" + pcie::without_secrets(target) +
                              "\" is no NVMe/TCP address: \"10.0.0.1\", \"10.0.0.1:4420\" or "
                              "\"[::1]:4420\" are");
   }

@@ -3,9 +3,9 @@
 #include "pcie/address.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
 #include <charconv>
+#include <iterator>
 #include <optional>
 
 namespace pynvme::pcie {
@@ -13,9 +13,34 @@ namespace {
 
 constexpr uint16_t kDefaultTcpPort = 4420;
 
+// What may follow an NVMe/TCP address; driver/tcp/options knows what the values mean.
+constexpr std::string_view kTcpKeys[] = {"nqn",
+                                         "hostnqn",
+                                         "hostid",
+                                         "hdgst",
+                                         "ddgst",
+                                         "kato",
+                                         "maxr2t",
+                                         "hpda",
+                                         "icd",
+                                         "adminq",
+                                         "answer_ms",
+                                         "dhchap_secret",
+                                         "dhchap_ctrl_secret",
+                                         "dhchap_hash",
+                                         "dhchap_group"};
+// Of these, those that no name and no error shows.
+constexpr std::string_view kSecretKeys[] = {"dhchap_secret", "dhchap_ctrl_secret"};
+// What secrets begin with, whatever key they are written behind.
+constexpr std::string_view kSecretForms[] = {"DHHC-1:", "NVMeTLSkey-1:"};
+
+bool is_secret(std::string_view key) {
+  return std::ranges::find(kSecretKeys, key) != std::end(kSecretKeys);
+}
+
 [[noreturn]] void refuse(std::string_view text, const std::string& why) {
   throw AddressError(
-      "\"" + std::string(text) + "\" is not a device name: " + why +
+      "\"" + without_secrets(text) + "\" is not a device name: " + why +
       ". Possible are: \"sim\" or \"sim:key=value,...\" (embedded SSD), \"01:00.0\" or "
       "\"0000:01:00.0\" (PCIe function), \"10.0.0.1\", \"10.0.0.1:4420\" or "
       "\"[::1]:4420\" (NVMe/TCP), \"unix:/path\" (vfio-user socket)");
@@ -84,11 +109,6 @@ bool is_ipv6(std::string_view text) {
          text.find_first_not_of("0123456789abcdefABCDEF:.") == std::string_view::npos;
 }
 
-// What may follow an NVMe/TCP address; driver/tcp/options knows what the values mean.
-constexpr std::array<std::string_view, 11> kTcpKeys = {"nqn",   "hostnqn", "hostid",   "hdgst",
-                                                       "ddgst", "kato",    "maxr2t",   "hpda",
-                                                       "icd",   "adminq",  "answer_ms"};
-
 std::vector<std::pair<std::string, std::string>> tcp_parameters(std::string_view whole,
                                                                 std::string_view text) {
   std::vector<std::pair<std::string, std::string>> parameters;
@@ -99,7 +119,7 @@ std::vector<std::pair<std::string, std::string>> tcp_parameters(std::string_view
     const auto equals = one.find('=');
     const std::string_view key = one.substr(0, std::min(equals, one.size()));
     if (equals == std::string_view::npos || equals + 1 == one.size() ||
-        std::count(kTcpKeys.begin(), kTcpKeys.end(), key) == 0) {
+        std::ranges::find(kTcpKeys, key) == std::end(kTcpKeys)) {
       std::string keys;
       for (const std::string_view known : kTcpKeys) {
         keys.append(keys.empty() ? "" : ", ").append(known);
@@ -152,12 +172,30 @@ std::optional<Address> tcp(std::string_view whole, std::string_view text) {
       (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
   for (const auto& [key, value] : address.parameters) {
     if (key == "nqn") address.options = value;
-    address.name.append(";").append(key).append("=").append(value);
+    if (!is_secret(key)) address.name.append(";").append(key).append("=").append(value);
   }
   return address;
 }
 
 }  // namespace
+
+std::string without_secrets(std::string_view text) {
+  std::string shown;
+  for (bool first = true; first || !text.empty(); first = false) {
+    const auto end = std::min(text.find(';'), text.size());
+    std::string_view one = text.substr(0, end);
+    const bool more = end < text.size();
+    text.remove_prefix(std::min(end + 1, text.size()));
+    auto kept = one.size();
+    const auto equals = one.find('=');
+    if (equals != std::string_view::npos && is_secret(one.substr(0, equals))) kept = equals + 1;
+    for (const std::string_view form : kSecretForms) kept = std::min(kept, one.find(form));
+    shown.append(one.substr(0, kept));
+    if (kept < one.size()) shown.append("...");
+    if (more) shown.append(";");
+  }
+  return shown;
+}
 
 Address parse_address(std::string_view given) {
   const std::string_view text = trim(given);

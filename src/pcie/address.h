@@ -22,7 +22,8 @@ struct Address {
   enum class Kind : uint8_t { kEmbedded, kPci, kTcp, kSocket };
 
   Kind kind = Kind::kEmbedded;
-  std::string name{};  // normalised: "sim:lba=4096", "0000:01:00.0", "10.0.0.1:4420", "unix:/run/s"
+  // Normalised: "sim:lba=4096", "0000:01:00.0", "10.0.0.1:4420", "unix:/run/s"; without secrets.
+  std::string name{};
   std::string options{};  // kEmbedded: after "sim:"; kTcp: the NQN, if one was named
   std::string host{};     // kTcp
   uint16_t port = 0;      // kTcp
@@ -30,6 +31,9 @@ struct Address {
   std::vector<std::pair<std::string, std::string>> parameters{};
   std::string path{};  // kSocket
 };
+
+// The text with "..." where it has secrets of NVMe/TCP, for errors and logs.
+std::string without_secrets(std::string_view text);
 
 // An empty name is "sim".
 Address parse_address(std::string_view text);

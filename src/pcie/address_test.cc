@@ -49,6 +49,26 @@ TEST(AddressTest, TcpTargets) {
   EXPECT_EQ(parse_address("[fe80::2]").name, "[fe80::2]:4420");
 }
 
+TEST(AddressTest, SecretsAreInNoNameAndInNoError) {
+  const Address address =
+      parse_address("10.0.0.1;dhchap_secret=DHHC-1:00:abcd:;hdgst=1;dhchap_ctrl_secret=swordfish");
+  EXPECT_EQ(address.name, "10.0.0.1:4420;hdgst=1");
+  EXPECT_EQ(address.parameters[0].second, "DHHC-1:00:abcd:");
+  EXPECT_EQ(address.parameters[2].second, "swordfish");
+  EXPECT_EQ(without_secrets("10.0.0.1;dhchap_secret=x;hdgst=1;"),
+            "10.0.0.1;dhchap_secret=...;hdgst=1;");
+  EXPECT_EQ(without_secrets("10.0.0.1;dhchap=DHHC-1:00:abcd:"), "10.0.0.1;dhchap=...");
+  EXPECT_EQ(without_secrets(""), "");
+  try {
+    parse_address("10.0.0.1;dhchap_secret=swordfish;dhchap=DHHC-1:00:abcd:");
+    FAIL();
+  } catch (const AddressError& error) {
+    const std::string what = error.what();
+    EXPECT_EQ(what.find("swordfish"), std::string::npos) << what;
+    EXPECT_EQ(what.find("abcd"), std::string::npos) << what;
+  }
+}
+
 TEST(AddressTest, Sockets) {
   EXPECT_EQ(parse_address("unix:/run/ssd.sock").path, "/run/ssd.sock");
   EXPECT_EQ(parse_address("/run/ssd.sock").name, "unix:/run/ssd.sock");

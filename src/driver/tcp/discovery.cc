@@ -6,6 +6,7 @@
 #include "base/clock.h"
 #include "driver/admin_commands.h"
 #include "driver/errors.h"
+#include "driver/tcp/authentication.h"
 #include "driver/tcp/fabrics_commands.h"
 #include "driver/tcp/stream.h"
 #include "driver/tcp/tcp_queue.h"
@@ -71,6 +72,14 @@ class Discovery {
     const spec::Cqe cqe = run(connect_command(0, kEntries, 0, 0), &data, sizeof(data), "Connect");
     if (!cqe.ok()) {
       throw EnumerateError(options_.name + " has no Discovery service: " + connect_refusal(cqe));
+    }
+    // That it proves itself is wanted of subsystems.
+    if ((cqe.cdw0 & (fabrics::kAuthreqAtr | fabrics::kAuthreqAscr)) != 0) {
+      try {
+        authenticate(queue_, options_, std::string(fabrics::kDiscoveryNqn), cqe, idle_);
+      } catch (const DeviceGone& error) {
+        throw EnumerateError(error.what());
+      }
     }
     constexpr uint32_t kEnable = spec::Cc{0}.with_iosqes(6).with_iocqes(4).with_en(true).value;
     expect(run(property_set_command(reg::kCc, kEnable, false), nullptr, 0, "Property Set"),

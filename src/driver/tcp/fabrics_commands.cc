@@ -5,6 +5,7 @@
 #include <cstdio>
 #include <cstring>
 
+#include "spec/auth.h"
 #include "spec/opcode.h"
 #include "spec/status.h"
 
@@ -102,6 +103,16 @@ spec::Sqe keep_alive_command() {
   return sqe;
 }
 
+spec::Sqe authentication_command(bool send, uint32_t bytes) {
+  fabrics::Authentication command{};
+  command.opcode = fabrics::kOpcode;
+  command.fctype = send ? fabrics::kAuthenticationSend : fabrics::kAuthenticationReceive;
+  command.spsp0 = command.spsp1 = spec::auth::kSpsp;
+  command.secp = fabrics::kSecpNvmeAuthentication;
+  command.length = bytes;
+  return as_sqe(command);
+}
+
 bool refuses_sqsize(const spec::Cqe& cqe) {
   return cqe.sct() == spec::sct::kCommandSpecific &&
          cqe.sc() == spec::sc::kFabricsConnectInvalidParameters &&
@@ -122,7 +133,7 @@ std::string connect_refusal(const spec::Cqe& cqe) {
     case spec::sc::kFabricsConnectInvalidHost:
       return text + ": the subsystem does not take this host NQN (;hostnqn=, PYNVME_HOSTNQN)";
     case spec::sc::kFabricsAuthenticationRequired:
-      return text + ": give a secret (;dhchap=)";
+      return text + ": give a secret (;dhchap_secret=)";
     default:
       return text;
   }

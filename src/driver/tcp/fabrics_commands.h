@@ -17,6 +17,7 @@ spec::fabrics::ConnectData connect_data(const Options& options, const std::strin
 spec::Sqe property_get_command(uint32_t offset, bool wide);
 spec::Sqe property_set_command(uint32_t offset, uint64_t value, bool wide);
 spec::Sqe keep_alive_command();
+spec::Sqe authentication_command(bool send, uint32_t bytes);
 
 // "Connect Invalid Host (01/84): ...": what a target says with the completion of a Connect.
 std::string connect_refusal(const spec::Cqe& cqe);

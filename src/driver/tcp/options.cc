@@ -10,11 +10,16 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <span>
+#include <stdexcept>
 
 #include "base/crc.h"
 #include "spec/fabrics.h"
 
 namespace pynvme::driver::tcp {
+
+namespace auth = spec::auth;
+
 namespace {
 
 [[noreturn]] void refuse(const std::string& key, const std::string& value, const std::string& why) {
@@ -28,6 +33,28 @@ uint32_t number(const std::string& key, const std::string& value, uint32_t min, 
     refuse(key, value, std::to_string(min) + " to " + std::to_string(max) + " is possible");
   }
   return parsed;
+}
+
+// Neither the value nor a part of it is shown.
+base::DhchapSecret secret(const std::string& key, const std::string& value) {
+  try {
+    return base::parse_dhchap_secret(value);
+  } catch (const std::invalid_argument& error) {
+    throw pcie::AddressError(key + ": " + error.what());
+  }
+}
+
+template <class Id>
+Id one_of(const std::string& key, const std::string& value, Id first,
+          std::span<const char* const> names) {
+  std::string possible;
+  int id = static_cast<int>(first);
+  for (const char* const name : names) {
+    if (value == name) return static_cast<Id>(id);
+    possible.append(possible.empty() ? "" : ", ").append(name);
+    ++id;
+  }
+  refuse(key, value, possible + " are possible");
 }
 
 std::string nqn(const std::string& key, const std::string& value) {
@@ -68,6 +95,20 @@ std::array<uint8_t, 16> machine_uuid() {
 void set_hostid(Options& options, const std::string& what, const std::string& value) {
   if (!parse_uuid(value, &options.hostid)) {
     refuse(what, value, "a host identifier is a UUID of 32 hexadecimal digits");
+  }
+}
+
+void set_default_secrets(Options& options) {
+  const auto set = [](base::DhchapSecret& given, const char* name) {
+    const std::string value = environment(name);
+    if (given.empty() && !value.empty()) given = secret(name, value);
+  };
+  set(options.dhchap_secret, "PYNVME_DHCHAP_SECRET");
+  set(options.dhchap_ctrl_secret, "PYNVME_DHCHAP_CTRL_SECRET");
+  if (options.dhchap_secret.empty() && !options.dhchap_ctrl_secret.empty()) {
+    throw pcie::AddressError(
+        "dhchap_ctrl_secret: the controller proves itself to a host that does so too; give "
+        "dhchap_secret as well");
   }
 }
 
@@ -155,9 +196,22 @@ Options make_options(const pcie::Address& address) {
        [&](const auto& k, const auto& v) { options.admin_entries = number(k, v, 16, 4096); }},
       {"answer_ms",
        [&](const auto& k, const auto& v) { options.answer_ms = number(k, v, 10, 600'000); }},
+      {"dhchap_secret",
+       [&](const auto& k, const auto& v) { options.dhchap_secret = secret(k, v); }},
+      {"dhchap_ctrl_secret",
+       [&](const auto& k, const auto& v) { options.dhchap_ctrl_secret = secret(k, v); }},
+      {"dhchap_hash",
+       [&](const auto& k, const auto& v) {
+         options.dhchap_hash = one_of(k, v, auth::HashId::kSha256, auth::kHashNames);
+       }},
+      {"dhchap_group",
+       [&](const auto& k, const auto& v) {
+         options.dhchap_group = one_of(k, v, auth::GroupId::kNull, auth::kGroupNames);
+       }},
   };
   for (const auto& [key, value] : address.parameters) setters.at(key)(key, value);
   set_defaults(options, has_nqn, has_id);
+  set_default_secrets(options);
   return options;
 }
 

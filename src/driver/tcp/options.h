@@ -4,9 +4,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 
+#include "base/dhchap.h"
 #include "pcie/address.h"
+#include "spec/auth.h"
 
 namespace pynvme::driver::tcp {
 
@@ -24,7 +27,11 @@ struct Options {
   uint32_t hpda_bytes = 4;               // alignment of the data that we receive
   uint32_t in_capsule_max = UINT32_MAX;  // bytes; 0: every write waits for an R2T
   uint32_t admin_entries = 128;
-  uint32_t answer_ms = 5000;  // for connecting, and for each step of it
+  uint32_t answer_ms = 5000;                        // for connecting, and for each step of it
+  base::DhchapSecret dhchap_secret;                 // empty: none
+  base::DhchapSecret dhchap_ctrl_secret;            // empty: the controller need not prove itself
+  std::optional<spec::auth::HashId> dhchap_hash;    // the only one that is offered
+  std::optional<spec::auth::GroupId> dhchap_group;  // the same
 };
 
 // Throws pcie::AddressError.

@@ -10,6 +10,7 @@
 #include "driver/controller.h"
 #include "driver/errors.h"
 #include "driver/io_queue_pair.h"
+#include "driver/tcp/authentication.h"
 #include "driver/tcp/discovery.h"
 #include "driver/tcp/fabrics_commands.h"
 #include "spec/fabrics.h"
@@ -116,10 +117,7 @@ void TcpTransport::connect() {
                         sizeof(data), "Connect", idle_);
     if (cqe.ok()) {
       cntlid_ = fabrics::connect_cntlid(cqe.cdw0);
-      if ((cqe.cdw0 & (fabrics::kAuthreqAtr | fabrics::kAuthreqAscr)) != 0) {
-        admin_->close("the target asks for authentication");
-        throw EnumerateError(name() + ": the target asks for authentication");
-      }
+      authenticate(*admin_, options_, options_.subnqn, cqe, idle_);
       break;
     }
     admin_->close("the target refused the connection");
@@ -148,7 +146,10 @@ void TcpTransport::connect_io(TcpQueue& queue, const QueueRings& rings, uint8_t 
     queue.open(dial(options_, idle_), idle_);
     const spec::Cqe cqe = queue.execute(connect_command(rings.id, rings.entries, priority, 0),
                                         &data, sizeof(data), "Connect", idle_);
-    if (cqe.ok()) break;
+    if (cqe.ok()) {
+      authenticate(queue, options_, options_.subnqn, cqe, idle_);
+      break;
+    }
     // A queue of that identifier was deleted a moment ago, and the target has not yet noticed that
     // its connection is closed.
     const bool still_there =

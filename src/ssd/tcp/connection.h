@@ -11,6 +11,7 @@
 #include "spec/fabrics.h"
 #include "spec/tcp.h"
 #include "ssd/status_word.h"
+#include "ssd/tcp/authentication.h"
 #include "ssd/tcp/buffer_pool.h"
 #include "ssd/tcp/controller.h"
 #include "ssd/tcp/options.h"
@@ -139,6 +140,8 @@ class Connection {
   uint16_t connect_io(const spec::fabrics::Connect& command, const spec::fabrics::ConnectData& data,
                       spec::Cqe& cqe);
   void become_queue(const spec::fabrics::Connect& command);
+  uint16_t refuse_unauthenticated(const Slot& slot) const;
+  uint16_t authenticate(Slot& slot);
   void collect();
   void finish(uint16_t index, spec::Cqe cqe);
   void finish(uint16_t index, uint16_t status);
@@ -171,7 +174,9 @@ class Connection {
   uint32_t entries_ = 1;  // of the queue, once connected
   bool flow_control_ = true;
   uint16_t sq_head_ = 0;
-  bool closes_ = false;  // after what is to be sent: Disconnect
+  bool closes_ = false;  // after what is to be sent: Disconnect, or authentication that failed
+  std::unique_ptr<Authentication> authentication_;  // null: not asked for
+  uint64_t authentication_due_ns_ = UINT64_MAX;
   bool rung_needed_ = false;
   bool ready_ = false;  // the controller was, when this batch began
   bool ready_known_ = false;

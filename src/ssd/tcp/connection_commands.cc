@@ -88,6 +88,7 @@ void Connection::capsule(const spec::tcp::CapsuleCmd& pdu, uint32_t data_bytes) 
   } else {
     by_cid_[slot.sqe.cid] = static_cast<uint16_t>(index + 1);
     slot.refused = check_pointer(slot, data_bytes);
+    if (slot.refused == kSuccess) slot.refused = refuse_unauthenticated(slot);
   }
   if (slot.refused == kSuccess && direction != spec::DataDirection::kNone) {
     const spec::SglDescriptor sgl = as<fabrics::Command>(slot.sqe).sgl1;
@@ -97,7 +98,8 @@ void Connection::capsule(const spec::tcp::CapsuleCmd& pdu, uint32_t data_bytes) 
     slot.length = slot.offset + sgl.length;
     if (slot.length != 0) slot.buffer = server_.pool().take(slot.length);
     // What a command does not fill must not be what another host left there.
-    if (slot.to_host && slot.length != 0 && qid_ == 0) std::memset(slot.buffer, 0, slot.length);
+    const bool filled = qid_ != 0 && slot.sqe.opcode != fabrics::kOpcode;
+    if (slot.to_host && slot.length != 0 && !filled) std::memset(slot.buffer, 0, slot.length);
   }
   if (data_bytes != 0) {
     Payload payload;
@@ -220,9 +222,44 @@ uint16_t Connection::execute_fabrics(Slot& slot, spec::Cqe& cqe) {
       }
       closes_ = true;
       return kSuccess;
+    case fabrics::kAuthenticationSend:
+    case fabrics::kAuthenticationReceive:
+      if (authentication_ == nullptr) return fail(spec::sc::kInvalidOpcode);
+      return authenticate(slot);
     default:
       return fail(spec::sc::kInvalidOpcode);
   }
+}
+
+// Until it has succeeded there is nothing else on this queue (NVMe Base 2.0 §6.3, AUTHREQ).
+uint16_t Connection::refuse_unauthenticated(const Slot& slot) const {
+  if (authentication_ == nullptr || authentication_->done()) return kSuccess;
+  if (slot.sqe.opcode == fabrics::kOpcode) {
+    const uint8_t fctype = as<fabrics::Command>(slot.sqe).fctype;
+    if (fctype == fabrics::kAuthenticationSend || fctype == fabrics::kAuthenticationReceive) {
+      return kSuccess;
+    }
+  }
+  return fail_specific(spec::sc::kFabricsAuthenticationRequired);
+}
+
+uint16_t Connection::authenticate(Slot& slot) {
+  const auto command = as<fabrics::Authentication>(slot.sqe);
+  if (command.secp != fabrics::kSecpNvmeAuthentication || command.spsp0 != spec::auth::kSpsp ||
+      command.spsp1 != spec::auth::kSpsp || command.length == 0) {
+    return kInvalidField;
+  }
+  if (command.length != slot.length) return fail(spec::sc::kDataSglLengthInvalid);
+  if (!slot.to_host) {
+    if (!authentication_->take({slot.buffer, slot.length})) return kSequence;
+  } else {
+    const auto message = authentication_->give(slot.length);
+    if (!message) return kInvalidField;
+    std::ranges::copy(*message, slot.buffer);
+  }
+  if (authentication_->over()) closes_ = true;
+  if (authentication_->done()) authentication_due_ns_ = UINT64_MAX;
+  return kSuccess;
 }
 
 uint16_t Connection::connect(Slot& slot, spec::Cqe& cqe) {
@@ -244,6 +281,15 @@ uint16_t Connection::connect(Slot& slot, spec::Cqe& cqe) {
   if (status != kSuccess) return status;
   become_queue(command);
   cqe.cdw0 = controller_->cntlid();
+  const Association& association = controller_->association();
+  const DhchapKeys* const keys = server_.keys_of(association.hostnqn);
+  // What the Discovery service tells is not worth a secret, and Linux asks for none there either.
+  if (keys != nullptr && association.subnqn != fabrics::kDiscoveryNqn) {
+    authentication_ = std::make_unique<Authentication>(*keys, server_.options().dhchap_preference,
+                                                       association.subnqn);
+    authentication_due_ns_ = server_.now() + server_.options().connect_timeout_ms * 1'000'000ULL;
+    cqe.cdw0 |= fabrics::kAuthreqAtr;
+  }
   return kSuccess;
 }
 

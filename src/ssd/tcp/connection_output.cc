@@ -293,7 +293,7 @@ std::vector<uint8_t> Connection::take_output() {
 
 void Connection::serve(uint64_t now_ns) {
   if (dead_) return;
-  if (now_ns >= deadline_ns_) {
+  if (now_ns >= deadline_ns_ || now_ns >= authentication_due_ns_) {
     close();
     return;
   }
@@ -303,7 +303,7 @@ void Connection::serve(uint64_t now_ns) {
 }
 
 uint64_t Connection::next_due() const {
-  uint64_t due = deadline_ns_;
+  uint64_t due = std::min(deadline_ns_, authentication_due_ns_);
   if (!silent_ && first_ < output_.size() && output_[first_].not_before_ns != 0) {
     due = std::min(due, output_[first_].not_before_ns);
   }

@@ -6,14 +6,17 @@
 #include <vector>
 
 #include "spec/tcp.h"
+#include "ssd/tcp/authentication.h"
 
 namespace pynvme::ssd::tcp {
 
 struct TargetOptions {
-  std::string address = "127.0.0.1";   // numeric IPv4 or IPv6; "::" and "0.0.0.0" are everywhere
-  uint16_t port = spec::tcp::kPort;    // 0: any that is free
-  std::string nqn;                     // empty: made from the serial number
-  std::vector<std::string> hosts;      // NQNs that may connect; empty: all
+  std::string address = "127.0.0.1";  // numeric IPv4 or IPv6; "::" and "0.0.0.0" are everywhere
+  uint16_t port = spec::tcp::kPort;   // 0: any that is free
+  std::string nqn;                    // empty: made from the serial number
+  std::vector<std::string> hosts;     // NQNs that may connect; empty: all, or those with keys
+  std::vector<DhchapKeys> dhchap;     // hosts that have to authenticate
+  DhchapPreference dhchap_preference;
   std::string advertise;               // "ADDRESS:PORT" in the Discovery log; empty: as connected
   uint32_t in_capsule_bytes = 8192;    // of an I/O queue's capsules; a multiple of 16
   uint32_t h2c_bytes_max = 128 << 10;  // MAXH2CDATA

@@ -275,8 +275,13 @@ uint64_t Server::next_due() const {
 }
 
 bool Server::allows(std::string_view hostnqn) const {
-  return options_.hosts.empty() ||
+  return (options_.hosts.empty() && options_.dhchap.empty()) || keys_of(hostnqn) != nullptr ||
          std::ranges::find(options_.hosts, hostnqn) != options_.hosts.end();
+}
+
+const DhchapKeys* Server::keys_of(std::string_view hostnqn) const {
+  const auto found = std::ranges::find(options_.dhchap, hostnqn, &DhchapKeys::hostnqn);
+  return found == options_.dhchap.end() ? nullptr : &*found;
 }
 
 uint16_t Server::next_cntlid() {

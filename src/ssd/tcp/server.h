@@ -64,6 +64,8 @@ class Server {
   BufferPool& pool() { return pool_; }
   uint64_t now() const { return clock_.now_ns(); }
   bool allows(std::string_view hostnqn) const;
+  // Null: it need not authenticate.
+  const DhchapKeys* keys_of(std::string_view hostnqn) const;
   Controller* associate(Connection& admin, Association association, bool discovery);
   Controller* find(uint16_t cntlid);
   bool has_queue(uint16_t cntlid, uint16_t qid) const;

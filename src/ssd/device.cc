@@ -170,11 +170,11 @@ Faults& Device::faults() { return impl_->faults_; }
 
 std::vector<TraceEvent> Device::trace(size_t count) const { return impl_->trace_.latest(count); }
 
-void Device::dma_map(uint64_t iova, uint8_t* memory, uint64_t size) {
+void Device::dma_map(uint64_t iova, uint8_t* memory, uint64_t size, bool readable, bool writable) {
   std::unique_lock lock(impl_->control_);
   {
     const Queues::AllLocked all(impl_->queues_);
-    impl_->memory_.map(iova, memory, size);
+    impl_->memory_.map(iova, memory, size, {readable, writable});
     impl_->queues_.resolve_all();
   }
   lock.unlock();

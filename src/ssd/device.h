@@ -54,7 +54,8 @@ class Device {
 
   // Host memory that the device may reach, in whole pages. dma_map throws std::invalid_argument
   // when the range is none or overlaps one that is mapped.
-  void dma_map(uint64_t iova, uint8_t* memory, uint64_t size);
+  void dma_map(uint64_t iova, uint8_t* memory, uint64_t size, bool readable = true,
+               bool writable = true);
   void dma_unmap(uint64_t iova, uint64_t size);  // returns when nothing touches the range any more
 
   // Runs it while nothing touches host memory.

@@ -169,7 +169,7 @@ void Device::Impl::reset_function(PciSpace::Reset kind) {
 void Device::Impl::enable() {
   const Queues::AllLocked all(queues_);
   QueueMemory sq;
-  QueueMemory cq;
+  QueueMemory cq{.pages = {}, .access = DmaAccess::kWrite};
   const uint32_t sq_entries = registers_.aqa().asqs() + 1U;
   const uint32_t cq_entries = registers_.aqa().acqs() + 1U;
   if (!registers_.startable() ||

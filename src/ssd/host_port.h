@@ -8,6 +8,9 @@
 
 namespace pynvme::ssd {
 
+// What the SSD is about to do with host memory. Mappings may allow one of the two alone.
+enum class DmaAccess : uint8_t { kRead, kWrite };
+
 class HostPort {
  public:
   virtual ~HostPort() = default;
@@ -18,7 +21,8 @@ class HostPort {
   // Host memory that was not mapped, brought here as it is now; null when it cannot be reached.
   // What the SSD changes in it goes back when this step of its work is over. `kept`: a queue's
   // memory, used for longer than that. Called with the locks of the queues that use it held.
-  virtual uint8_t* reach(uint64_t /*iova*/, uint64_t /*size*/, bool /*kept*/) noexcept {
+  virtual uint8_t* reach(DmaAccess /*access*/, uint64_t /*iova*/, uint64_t /*size*/,
+                         bool /*kept*/) noexcept {
     return nullptr;
   }
 };

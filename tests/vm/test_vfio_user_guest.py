@@ -167,9 +167,52 @@ def test_what_the_guest_wrote_is_read_here(vm, drives, servers):
     drive = drives["msi"]
     write_and_compare(vm, vm.nvme_name(vm.address(drive)), "from the guest")
     vm.unplug(drive)
-    nvme0 = d.Controller(f"unix:{servers['msi'].path}")
+    assert read_here(servers["msi"]) == "from the guest"
+
+
+# --- the ends of either side, under load -----------------------------------------------------------
+
+
+def load(vm, disk):
+    """Random writes of the guest beyond the first 448 MiB, without end."""
+    vm.run(f"echo 2000 > /sys/block/{disk}n1/queue/io_timeout")
+    process = vm.start_command(
+        f"fio --name=load --filename=/dev/{disk}n1 --direct=1 --ioengine=libaio --rw=randwrite "
+        "--bs=4k --iodepth=16 --offset=448m --size=16m --time_based --runtime=600"
+    )
+    done = f"awk '{{print $7}}' /sys/block/{disk}n1/stat"  # sectors written
+    before = int(vm.run(done).output)
+    while int(vm.run(done).output) < before + 1000:
+        assert process.poll() is None, process.output
+    return process
+
+
+def read_here(server):
+    """What write_and_compare() wrote, by pynvme in this process."""
+    nvme0 = d.Controller(f"unix:{server.path}")
     nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 8), d.Buffer(BLOCK)
     lba = 100000 * BLOCK // nvme0n1.sector_size
     nvme0n1.read(qpair, buf, lba, BLOCK // nvme0n1.sector_size).waitdone()
-    assert bytes(buf[:14]) == b"from the guest"
     nvme0.close()
+    return bytes(buf[:]).rstrip(b"\0").decode()
+
+
+def test_the_server_is_killed_under_load(vm, disk, servers):
+    server = servers["msix"]
+    write_and_compare(vm, disk, "flushed before the server died")
+    process = load(vm, disk)
+    server.process.kill()
+    server.process.communicate(timeout=LIMIT_S)
+    assert process.wait(LIMIT_S).returncode != 0
+    vm.run("true")
+    again = servers["msix"] = Server(server.path.parent, "msix")
+    assert read_here(again) == "flushed before the server died"
+
+
+def test_qemu_is_killed_under_load(vm, drives, servers):
+    """The last one here: there is no guest any more."""
+    disk = vm.nvme_name(vm.plug(drives["msi"]))
+    write_and_compare(vm, disk, "flushed before QEMU died")
+    load(vm, disk)
+    os.kill(vm.machine.pid, signal.SIGKILL)
+    assert read_here(servers["msi"]) == "flushed before QEMU died"

@@ -132,7 +132,8 @@ void Admin::reset(uint64_t now_ns) {
 }
 
 uint16_t Admin::to_host(const spec::Sqe& sqe, const void* from, uint64_t bytes, uint64_t transfer) {
-  const uint16_t status = parse_prps(parts_.memory, sqe.prp1, sqe.prp2, transfer, data_);
+  const uint16_t status =
+      parse_prps(parts_.memory, DmaAccess::kWrite, sqe.prp1, sqe.prp2, transfer, data_);
   if (status != kSuccess) return status;
   parts_.trace.moved(parts_.memory, 0, sqe, transfer, true);
   copy_to_host(data_.span(), from, bytes);
@@ -140,7 +141,8 @@ uint16_t Admin::to_host(const spec::Sqe& sqe, const void* from, uint64_t bytes, 
 }
 
 uint16_t Admin::from_host(const spec::Sqe& sqe, void* to, uint64_t bytes) {
-  const uint16_t status = parse_prps(parts_.memory, sqe.prp1, sqe.prp2, bytes, data_);
+  const uint16_t status =
+      parse_prps(parts_.memory, DmaAccess::kRead, sqe.prp1, sqe.prp2, bytes, data_);
   if (status != kSuccess) return status;
   parts_.trace.moved(parts_.memory, 0, sqe, bytes, false);
   copy_from_host(data_.span(), to, bytes);

@@ -39,7 +39,7 @@ Outcome Admin::create_io_cq(const spec::Sqe& sqe) {
     return fail_specific(spec::sc::kInvalidInterruptVector);
   }
   const uint32_t entries = qsize + 1U;
-  QueueMemory memory;
+  QueueMemory memory{.pages = {}, .access = DmaAccess::kWrite};
   const uint16_t status = parts_.queues.locate(sqe.prp1, (sqe.cdw11 & spec::kQueuePc) != 0,
                                                entries * sizeof(spec::Cqe), memory);
   if (status != kSuccess) return status;

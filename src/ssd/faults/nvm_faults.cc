@@ -119,7 +119,8 @@ uint16_t Nvm::carry_out_faulty(const spec::Sqe& sqe, DataPointer& data, Tally& t
   if (!transfer || (fired.empty() && !kept)) return carry_out(sqe, data, tally);
 
   const uint64_t bytes = uint64_t{subject.nlb} << ns->lba_shift;
-  const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
+  const auto access = sqe.opcode == spec::io::kRead ? DmaAccess::kWrite : DmaAccess::kRead;
+  const uint16_t status = parse_prps(memory_, access, sqe.prp1, sqe.prp2, bytes, data);
   if (status != kSuccess) return status;
   FaultyTransfer faulty{.subject = subject,
                         .fired = std::move(fired),
@@ -259,7 +260,8 @@ uint16_t Nvm::faulty_read(FaultyTransfer& transfer, DataPointer& data, Tally& ta
   const uint64_t lbas = error == MediaError::kNone ? subject.nlb : bad_lba - transfer.slba;
   const uint64_t moved = lbas << transfer.ns.lba_shift;
   if (transfer.address) {
-    uint8_t* const there = memory_.translate(*transfer.address, moved, data.hint);
+    uint8_t* const there =
+        memory_.translate(DmaAccess::kWrite, *transfer.address, moved, data.hint);
     if (there != nullptr) std::memcpy(there, transfer.image.data(), moved);
   } else {
     IoCursor(data.span()).to_host(transfer.image.data(), static_cast<uint32_t>(moved));
@@ -274,7 +276,8 @@ uint16_t Nvm::faulty_write(FaultyTransfer& transfer, DataPointer& data, Tally& t
   const uint64_t bytes = transfer.image.size();
   parts_.trace.moved(memory_, data.sqid, transfer.subject.sqe, bytes, false);
   if (transfer.address) {
-    const uint8_t* const there = memory_.translate(*transfer.address, bytes, data.hint);
+    const uint8_t* const there =
+        memory_.translate(DmaAccess::kRead, *transfer.address, bytes, data.hint);
     std::memset(transfer.image.data(), 0xFF, bytes);
     if (there != nullptr) std::memcpy(transfer.image.data(), there, bytes);
   } else {

@@ -1,5 +1,5 @@
-// The IOVA table: a sorted vector, because there are a handful of ranges and they hardly ever
-// change.
+// The IOVA tables: sorted vectors, because there are a handful of ranges and they hardly ever
+// change. One for each kind of access, so that a translation compares nothing but addresses.
 #include "ssd/frontend/host_memory.h"
 
 #include <algorithm>
@@ -9,7 +9,7 @@
 
 namespace pynvme::ssd {
 
-void HostMemory::map(uint64_t iova, uint8_t* memory, uint64_t size) {
+void HostMemory::map(uint64_t iova, uint8_t* memory, uint64_t size, Rights rights) {
   char where[64];
   std::snprintf(where, sizeof where, "DMA mapping of %#llx + %#llx",
                 static_cast<unsigned long long>(iova), static_cast<unsigned long long>(size));
@@ -20,52 +20,61 @@ void HostMemory::map(uint64_t iova, uint8_t* memory, uint64_t size) {
   if (iova + (size - 1) < iova) {
     throw std::invalid_argument(std::string(where) + " goes beyond 64 bits");
   }
-  const auto next = std::upper_bound(ranges_.begin() + 1, ranges_.end(), iova,
-                                     [](uint64_t a, const Range& r) { return a < r.iova; });
-  const bool hits_next = next != ranges_.end() && next->iova - iova < size;
+  const auto behind = [iova](Ranges& ranges) {
+    return std::upper_bound(ranges.begin() + 1, ranges.end(), iova,
+                            [](uint64_t a, const Range& r) { return a < r.iova; });
+  };
+  const auto next = behind(all_);
+  const bool hits_next = next != all_.end() && next->iova - iova < size;
   const bool hits_previous =
-      next != ranges_.begin() + 1 && iova - std::prev(next)->iova < std::prev(next)->size;
+      next != all_.begin() + 1 && iova - std::prev(next)->iova < std::prev(next)->size;
   if (hits_next || hits_previous) {
     throw std::invalid_argument(std::string(where) + " overlaps a mapping: unmap that one first");
   }
-  ranges_.insert(next, {iova, size, memory});
+  all_.insert(next, {iova, size, memory});
+  if (rights.read) readable_.insert(behind(readable_), {iova, size, memory});
+  if (rights.write) writable_.insert(behind(writable_), {iova, size, memory});
 }
 
 void HostMemory::unmap(uint64_t iova, uint64_t size) {
   if (size == 0) return;
   const uint64_t last = iova + (size - 1) < iova ? UINT64_MAX : iova + (size - 1);
-  std::vector<Range> kept;
-  kept.push_back({0, 0, nullptr});
-  for (size_t i = 1; i < ranges_.size(); ++i) {
-    const Range& range = ranges_[i];
-    const uint64_t range_last = range.iova + (range.size - 1);
-    if (range_last < iova || range.iova > last) {
-      kept.push_back(range);
-      continue;
+  for (Ranges* const ranges : {&all_, &readable_, &writable_}) {
+    Ranges kept{{0, 0, nullptr}};
+    for (size_t i = 1; i < ranges->size(); ++i) {
+      const Range& range = (*ranges)[i];
+      const uint64_t range_last = range.iova + (range.size - 1);
+      if (range_last < iova || range.iova > last) {
+        kept.push_back(range);
+        continue;
+      }
+      if (range.iova < iova) kept.push_back({range.iova, iova - range.iova, range.memory});
+      if (range_last > last) {
+        kept.push_back({last + 1, range_last - last, range.memory + (last + 1 - range.iova)});
+      }
     }
-    if (range.iova < iova) kept.push_back({range.iova, iova - range.iova, range.memory});
-    if (range_last > last) {
-      kept.push_back({last + 1, range_last - last, range.memory + (last + 1 - range.iova)});
-    }
+    *ranges = std::move(kept);
   }
-  ranges_ = std::move(kept);
 }
 
-uint8_t* HostMemory::reach(uint64_t iova, uint64_t size, uint32_t& hint, bool kept) const noexcept {
-  if (uint8_t* const mapped = search(iova, size, hint); mapped != nullptr) return mapped;
-  uint8_t* const reached = host_ == nullptr ? nullptr : host_->reach(iova, size, kept);
+uint8_t* HostMemory::reach(DmaAccess access, uint64_t iova, uint64_t size, uint32_t& hint,
+                           bool kept) const noexcept {
+  uint8_t* const mapped = search(of(access), iova, size, hint);
+  if (mapped != nullptr) return mapped;
+  uint8_t* const reached = host_ == nullptr ? nullptr : host_->reach(access, iova, size, kept);
   if (reached != nullptr) elsewhere_.store(true, std::memory_order_relaxed);
   return reached;
 }
 
-uint8_t* HostMemory::search(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept {
-  auto next = std::upper_bound(ranges_.begin() + 1, ranges_.end(), iova,
+uint8_t* HostMemory::search(const Ranges& ranges, uint64_t iova, uint64_t size,
+                            uint32_t& hint) noexcept {
+  auto next = std::upper_bound(ranges.begin() + 1, ranges.end(), iova,
                                [](uint64_t a, const Range& r) { return a < r.iova; });
-  if (next == ranges_.begin() + 1) return nullptr;
+  if (next == ranges.begin() + 1) return nullptr;
   const auto range = std::prev(next);
   const uint64_t offset = iova - range->iova;
   if (offset >= range->size || size > range->size - offset) return nullptr;
-  hint = static_cast<uint32_t>(range - ranges_.begin());
+  hint = static_cast<uint32_t>(range - ranges.begin());
   return range->memory + offset;
 }
 

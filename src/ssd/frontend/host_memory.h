@@ -14,11 +14,20 @@ namespace pynvme::ssd {
 
 class HostMemory {
  public:
-  HostMemory() { ranges_.push_back({0, 0, nullptr}); }
+  // Which accesses a mapping allows.
+  struct Rights {
+    bool read = true;
+    bool write = true;
+  };
+
+  HostMemory() {
+    for (auto* ranges : {&all_, &readable_, &writable_}) ranges->push_back({0, 0, nullptr});
+  }
 
   // Throws std::invalid_argument when the range is empty, not of whole pages, wraps, or overlaps
   // one that is mapped.
-  void map(uint64_t iova, uint8_t* memory, uint64_t size);
+  void map(uint64_t iova, uint8_t* memory, uint64_t size, Rights rights);
+  void map(uint64_t iova, uint8_t* memory, uint64_t size) { map(iova, memory, size, Rights()); }
   // Takes away whatever of the range is mapped.
   void unmap(uint64_t iova, uint64_t size);
 
@@ -35,24 +44,29 @@ class HostMemory {
   void set_direct() { direct_ = true; }
   bool direct() const { return direct_; }
 
-  // Null unless all of it lies in one range. `hint` is where the caller's last access went.
-  uint8_t* translate(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept {
-    if (hint < ranges_.size()) [[likely]] {
-      const Range& range = ranges_[hint];
+  // Null unless all of it lies in one range that may be accessed so. `hint` is where the caller's
+  // last access went.
+  uint8_t* translate(DmaAccess access, uint64_t iova, uint64_t size,
+                     uint32_t& hint) const noexcept {
+    const Ranges& ranges = of(access);
+    if (hint < ranges.size()) [[likely]] {
+      const Range& range = ranges[hint];
       const uint64_t offset = iova - range.iova;
       if (offset < range.size && size <= range.size - offset) [[likely]] {
         return range.memory + offset;
       }
     }
-    return reach(iova, size, hint, false);
+    return reach(access, iova, size, hint, false);
   }
   // The same for what is used on and on: a queue's entries.
-  uint8_t* translate_kept(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept {
-    return reach(iova, size, hint, true);
+  uint8_t* translate_kept(DmaAccess access, uint64_t iova, uint64_t size,
+                          uint32_t& hint) const noexcept {
+    return reach(access, iova, size, hint, true);
   }
   // Mapped memory only: the host's stores are seen at any time.
-  uint8_t* translate_mapped(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept {
-    return search(iova, size, hint);
+  uint8_t* translate_mapped(DmaAccess access, uint64_t iova, uint64_t size,
+                            uint32_t& hint) const noexcept {
+    return search(of(access), iova, size, hint);
   }
 
  private:
@@ -61,11 +75,19 @@ class HostMemory {
     uint64_t size;
     uint8_t* memory;
   };
-  uint8_t* search(uint64_t iova, uint64_t size, uint32_t& hint) const noexcept;
-  uint8_t* reach(uint64_t iova, uint64_t size, uint32_t& hint, bool kept) const noexcept;
+  using Ranges = std::vector<Range>;  // ascending; the first is empty, so that there always is one
+  const Ranges& of(DmaAccess access) const noexcept {
+    return access == DmaAccess::kWrite ? writable_ : readable_;
+  }
+  static uint8_t* search(const Ranges& ranges, uint64_t iova, uint64_t size,
+                         uint32_t& hint) noexcept;
+  uint8_t* reach(DmaAccess access, uint64_t iova, uint64_t size, uint32_t& hint,
+                 bool kept) const noexcept;
 
   bool direct_ = false;
-  std::vector<Range> ranges_;  // ascending; the first is empty, so that there always is one
+  Ranges all_;  // who is in the way of a new mapping
+  Ranges readable_;
+  Ranges writable_;
   HostPort* host_ = nullptr;
   mutable std::atomic<bool> elsewhere_{false};
 };

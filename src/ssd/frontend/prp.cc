@@ -25,13 +25,13 @@ void append(DataPointer& data, uint8_t* base, uint32_t bytes) {
 
 // on_list(iova, bytes), on_data(iova, memory, bytes).
 template <class OnList, class OnData>
-inline uint16_t walk(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uint64_t bytes,
-                     uint32_t& hint, OnList on_list, OnData on_data) {
+inline uint16_t walk(const HostMemory& memory, DmaAccess access, uint64_t prp1, uint64_t prp2,
+                     uint64_t bytes, uint32_t& hint, OnList on_list, OnData on_data) {
   if (bytes == 0) return kSuccess;
   // Bits 1:0 of an offset shall be 00b.
   if (prp1 % 4 != 0) return kBadOffset;
   const uint64_t first = std::min<uint64_t>(bytes, kHostPageBytes - prp1 % kHostPageBytes);
-  uint8_t* base = memory.translate(prp1, first, hint);
+  uint8_t* base = memory.translate(access, prp1, first, hint);
   if (base == nullptr) return kUnreachable;
   on_data(prp1, base, static_cast<uint32_t>(first));
   bytes -= first;
@@ -39,7 +39,7 @@ inline uint16_t walk(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uin
 
   if (bytes <= kHostPageBytes) {
     if (prp2 % kHostPageBytes != 0) return kBadOffset;
-    base = memory.translate(prp2, bytes, hint);
+    base = memory.translate(access, prp2, bytes, hint);
     if (base == nullptr) return kUnreachable;
     on_data(prp2, base, static_cast<uint32_t>(bytes));
     return kSuccess;
@@ -55,7 +55,7 @@ inline uint16_t walk(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uin
     const uint64_t room = (kHostPageBytes - list % kHostPageBytes) / 8;
     const bool chained = wanted > room;
     const uint64_t entries = chained ? room : wanted;
-    const uint8_t* const page = memory.translate(list, entries * 8, list_hint);
+    const uint8_t* const page = memory.translate(DmaAccess::kRead, list, entries * 8, list_hint);
     if (page == nullptr) return kUnreachable;
     on_list(list, static_cast<uint32_t>(entries * 8));
     const uint64_t data_entries = chained ? entries - 1 : entries;
@@ -64,7 +64,7 @@ inline uint16_t walk(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uin
       std::memcpy(&entry, page + i * 8, 8);
       if (entry % kHostPageBytes != 0) return kBadOffset;
       const uint64_t piece = std::min<uint64_t>(bytes, kHostPageBytes);
-      base = memory.translate(entry, piece, hint);
+      base = memory.translate(access, entry, piece, hint);
       if (base == nullptr) return kUnreachable;
       on_data(entry, base, static_cast<uint32_t>(piece));
       bytes -= piece;
@@ -82,8 +82,8 @@ inline uint16_t walk(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uin
 
 }  // namespace
 
-uint16_t parse_prp_list(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uint64_t bytes,
-                        DataPointer& data) {
+uint16_t parse_prp_list(const HostMemory& memory, DmaAccess access, uint64_t prp1, uint64_t prp2,
+                        uint64_t bytes, DataPointer& data) {
   data.count = 0;
   if (memory.direct()) {
     // NVMe Base 2.0 §4.1.2: the SGL is as long as the data, for SGLS does not say that it may be
@@ -94,15 +94,15 @@ uint16_t parse_prp_list(const HostMemory& memory, uint64_t prp1, uint64_t prp2, 
     return kSuccess;
   }
   return walk(
-      memory, prp1, prp2, bytes, data.hint, [](uint64_t, uint32_t) {},
+      memory, access, prp1, prp2, bytes, data.hint, [](uint64_t, uint32_t) {},
       [&data](uint64_t, uint8_t* base, uint32_t n) { append(data, base, n); });
 }
 
-void list_prps(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uint64_t bytes,
-               std::vector<PrpPiece>& pieces) {
+void list_prps(const HostMemory& memory, DmaAccess access, uint64_t prp1, uint64_t prp2,
+               uint64_t bytes, std::vector<PrpPiece>& pieces) {
   uint32_t hint = 0;
   walk(
-      memory, prp1, prp2, bytes, hint,
+      memory, access, prp1, prp2, bytes, hint,
       [&pieces](uint64_t iova, uint32_t n) {
         pieces.push_back({iova, n, true});
       },

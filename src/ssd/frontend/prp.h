@@ -26,22 +26,23 @@ struct DataPointer {
 };
 
 // The slow path, for anything. Returns kSuccess or the status the command ends with.
-uint16_t parse_prp_list(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uint64_t bytes,
-                        DataPointer& data);
+uint16_t parse_prp_list(const HostMemory& memory, DmaAccess access, uint64_t prp1, uint64_t prp2,
+                        uint64_t bytes, DataPointer& data);
 
-inline uint16_t parse_prps(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uint64_t bytes,
-                           DataPointer& data) {
+// `access`: what the command does with its data (kWrite: they go to the host).
+inline uint16_t parse_prps(const HostMemory& memory, DmaAccess access, uint64_t prp1, uint64_t prp2,
+                           uint64_t bytes, DataPointer& data) {
   // What nearly every command is: one whole page, or within one.
   const uint64_t offset = prp1 % kHostPageBytes;
   if (bytes <= kHostPageBytes - offset && prp1 % 4 == 0) [[likely]] {
-    uint8_t* const base = memory.translate(prp1, bytes, data.hint);
+    uint8_t* const base = memory.translate(access, prp1, bytes, data.hint);
     if (base != nullptr) [[likely]] {
       data.pieces[0] = {base, static_cast<uint32_t>(bytes)};
       data.count = 1;
       return kSuccess;
     }
   }
-  return parse_prp_list(memory, prp1, prp2, bytes, data);
+  return parse_prp_list(memory, access, prp1, prp2, bytes, data);
 }
 
 // The walk once more, by address: the pieces of data and of the lists in the order in which the SSD
@@ -51,8 +52,8 @@ struct PrpPiece {
   uint32_t bytes;
   bool list;
 };
-void list_prps(const HostMemory& memory, uint64_t prp1, uint64_t prp2, uint64_t bytes,
-               std::vector<PrpPiece>& pieces);
+void list_prps(const HostMemory& memory, DmaAccess access, uint64_t prp1, uint64_t prp2,
+               uint64_t bytes, std::vector<PrpPiece>& pieces);
 
 // Copies between host pieces and a buffer of the device, as far as both reach. What is left of the
 // host's pieces is zeroed.

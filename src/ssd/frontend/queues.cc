@@ -14,7 +14,7 @@ bool QueueMemory::resolve(const HostMemory& memory) {
   uint32_t hint = 0;
   bool all = true;
   for (Page& page : pages) {
-    page.memory = memory.translate_kept(page.iova, page.bytes, hint);
+    page.memory = memory.translate_kept(access, page.iova, page.bytes, hint);
     all = all && page.memory != nullptr;
   }
   return all;
@@ -131,13 +131,13 @@ uint16_t Queues::locate(uint64_t prp1, bool contiguous, uint64_t bytes, QueueMem
                            nullptr};
     if (!contiguous) {
       const bool last_of_page = list % kHostPageBytes == kHostPageBytes - 8;
-      const uint8_t* entry = memory_.translate(list, 8, hint);
+      const uint8_t* entry = memory_.translate(DmaAccess::kRead, list, 8, hint);
       if (entry == nullptr) return fail_once(spec::sc::kDataTransferError);
       std::memcpy(&page.iova, entry, 8);
       if (page.iova % kHostPageBytes != 0) return fail(spec::sc::kPrpOffsetInvalid);
       if (last_of_page && bytes - at > kHostPageBytes) {
         list = page.iova;
-        entry = memory_.translate(list, 8, hint);
+        entry = memory_.translate(DmaAccess::kRead, list, 8, hint);
         if (entry == nullptr) return fail_once(spec::sc::kDataTransferError);
         std::memcpy(&page.iova, entry, 8);
         if (page.iova % kHostPageBytes != 0) return fail(spec::sc::kPrpOffsetInvalid);

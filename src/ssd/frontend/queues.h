@@ -29,6 +29,7 @@ struct QueueMemory {
     uint8_t* memory;  // null when the host took the mapping away
   };
   std::vector<Page> pages;
+  DmaAccess access = DmaAccess::kRead;  // kWrite: of a completion queue
 
   // Translates anew after mappings changed; false when a page is not reachable.
   bool resolve(const HostMemory& memory);

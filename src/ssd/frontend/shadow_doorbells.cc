@@ -18,8 +18,9 @@ bool ShadowDoorbells::open(const HostMemory& memory, uint64_t doorbells, uint64_
 
 void ShadowDoorbells::resolve(const HostMemory& memory) {
   uint32_t hint = 0;
-  doorbells_ = memory.translate_mapped(doorbells_iova_, kHostPageBytes, hint);
-  event_indices_ = memory.translate_mapped(event_indices_iova_, kHostPageBytes, hint);
+  doorbells_ = memory.translate_mapped(DmaAccess::kRead, doorbells_iova_, kHostPageBytes, hint);
+  event_indices_ =
+      memory.translate_mapped(DmaAccess::kWrite, event_indices_iova_, kHostPageBytes, hint);
   if (doorbells_ == nullptr || event_indices_ == nullptr) on_ = false;
 }
 

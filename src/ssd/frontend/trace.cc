@@ -25,7 +25,8 @@ void Trace::add_cqe(uint32_t cqid, uint32_t index, const spec::Cqe& cqe) {
 void Trace::add_pieces(const HostMemory& memory, uint16_t sqid, const spec::Sqe& sqe,
                        uint64_t bytes, bool to_host) {
   std::vector<PrpPiece> pieces;
-  list_prps(memory, sqe.prp1, sqe.prp2, bytes, pieces);
+  list_prps(memory, to_host ? DmaAccess::kWrite : DmaAccess::kRead, sqe.prp1, sqe.prp2, bytes,
+            pieces);
   for (const PrpPiece& piece : pieces) {
     add({.kind = piece.list ? TraceKind::kPrpList : TraceKind::kData,
          .queue = sqid,

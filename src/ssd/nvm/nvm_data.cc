@@ -84,7 +84,7 @@ uint16_t Nvm::read(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
   Namespace& ns = *namespaces_.find(sqe.nsid);
   const uint32_t nlb = spec::io_nlb(sqe.cdw12);
   const uint64_t bytes = uint64_t{nlb} << ns.lba_shift;
-  const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
+  const uint16_t status = parse_prps(memory_, DmaAccess::kWrite, sqe.prp1, sqe.prp2, bytes, data);
   if (status != kSuccess) return status;
   uint64_t bad_lba = 0;
   const MediaError error = !parts_.trace.on() ? ns.media.read(sqe.slba(), nlb, data.span(),
@@ -99,7 +99,7 @@ uint16_t Nvm::write(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
   Namespace& ns = *namespaces_.find(sqe.nsid);
   const uint32_t nlb = spec::io_nlb(sqe.cdw12);
   const uint64_t bytes = uint64_t{nlb} << ns.lba_shift;
-  const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
+  const uint16_t status = parse_prps(memory_, DmaAccess::kRead, sqe.prp1, sqe.prp2, bytes, data);
   if (status != kSuccess) return status;
   parts_.trace.moved(memory_, data.sqid, sqe, bytes, false);
   ns.media.write(sqe.slba(), nlb, data.span(), durable(sqe));
@@ -112,7 +112,7 @@ uint16_t Nvm::compare(const spec::Sqe& sqe, DataPointer& data, Tally& tally) {
   Namespace& ns = *namespaces_.find(sqe.nsid);
   const uint32_t nlb = spec::io_nlb(sqe.cdw12);
   const uint64_t bytes = uint64_t{nlb} << ns.lba_shift;
-  const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
+  const uint16_t status = parse_prps(memory_, DmaAccess::kRead, sqe.prp1, sqe.prp2, bytes, data);
   if (status != kSuccess) return status;
   parts_.trace.moved(memory_, data.sqid, sqe, bytes, false);
   uint64_t bad_lba = 0;
@@ -150,8 +150,8 @@ void Nvm::compare_and_write(const spec::Sqe& compare_sqe, const spec::Sqe& write
     }
     // The write's data pointer counts before anything is compared: a pair fails as one.
     const Namespace& ns = *namespaces_.find(write_sqe.nsid);
-    *write_status =
-        parse_prps(memory_, write_sqe.prp1, write_sqe.prp2, uint64_t{nlb} << ns.lba_shift, data);
+    *write_status = parse_prps(memory_, DmaAccess::kRead, write_sqe.prp1, write_sqe.prp2,
+                               uint64_t{nlb} << ns.lba_shift, data);
   }
   if (*compare_status == kSuccess && *write_status == kSuccess) {
     *compare_status = execute(compare_sqe, data, tally);

@@ -48,7 +48,7 @@ uint16_t Nvm::dataset_management(const spec::Sqe& sqe, DataPointer& data) {
   Namespace& ns = *namespaces_.find(sqe.nsid);
   const uint32_t count = spec::dsm_ranges(sqe.cdw10);
   const uint64_t bytes = count * sizeof(spec::DsmRange);
-  const uint16_t status = parse_prps(memory_, sqe.prp1, sqe.prp2, bytes, data);
+  const uint16_t status = parse_prps(memory_, DmaAccess::kRead, sqe.prp1, sqe.prp2, bytes, data);
   if (status != kSuccess) return status;
   parts_.trace.moved(memory_, data.sqid, sqe, bytes, false);
   std::array<spec::DsmRange, spec::kDsmRangesMax> ranges;

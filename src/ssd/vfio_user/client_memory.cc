@@ -36,11 +36,14 @@ int ClientMemory::map(const spec::vfu::DmaMap& wanted, base::UniqueFd fd) {
   }
   Map entry;
   entry.size = wanted.size;
+  entry.readable = (wanted.flags & DmaMap::kRead) != 0;
+  entry.writable = (wanted.flags & DmaMap::kWrite) != 0;
   try {
     if (fd) {
       entry.file = std::make_unique<base::GuardedMapping>(fd.get(), wanted.offset, wanted.size,
-                                                          (wanted.flags & DmaMap::kWrite) != 0);
-      device_.dma_map(wanted.address, entry.file->data(), wanted.size);
+                                                          entry.writable);
+      device_.dma_map(wanted.address, entry.file->data(), wanted.size, entry.readable,
+                      entry.writable);
       const std::lock_guard guard(mutex_);
       maps_.emplace(wanted.address, std::move(entry));
       return 0;
@@ -103,13 +106,15 @@ bool ClientMemory::broken() const {
   return false;
 }
 
-uint8_t* ClientMemory::reach(uint64_t address, uint64_t size, bool kept) noexcept {
+uint8_t* ClientMemory::reach(DmaAccess access, uint64_t address, uint64_t size,
+                             bool kept) noexcept {
   try {
     const std::lock_guard guard(mutex_);
     const auto next = maps_.upper_bound(address);
     if (next == maps_.begin()) return nullptr;
     const auto& [begin, entry] = *std::prev(next);
     const uint64_t offset = address - begin;
+    if (!(access == DmaAccess::kWrite ? entry.writable : entry.readable)) return nullptr;
     if (entry.copy == nullptr || offset >= entry.size || size > entry.size - offset) return nullptr;
     for (uint64_t at = offset / kPage * kPage; at < offset + size; at += kPage) {
       if (!fetch(begin + at, entry.copy + at, kept)) return nullptr;

@@ -14,6 +14,7 @@
 #include "base/guarded_mapping.h"
 #include "base/unique_fd.h"
 #include "spec/vfio_user.h"
+#include "ssd/host_port.h"
 
 namespace pynvme::ssd {
 
@@ -49,7 +50,7 @@ class ClientMemory {
   bool broken() const;
 
   // HostPort::reach.
-  uint8_t* reach(uint64_t address, uint64_t size, bool kept) noexcept;
+  uint8_t* reach(DmaAccess access, uint64_t address, uint64_t size, bool kept) noexcept;
   // Whether there is memory that write_back() has to look at.
   bool elsewhere() const { return elsewhere_.load(std::memory_order_relaxed); }
   // Brings what the SSD changed to the client: data first, then queues. While the SSD is quiesced.
@@ -58,6 +59,8 @@ class ClientMemory {
  private:
   struct Map {
     uint64_t size = 0;
+    bool readable = false;
+    bool writable = false;
     std::unique_ptr<base::GuardedMapping> file;  // null: elsewhere
     uint8_t* copy = nullptr;                     // of what lies elsewhere; pages as needed
   };

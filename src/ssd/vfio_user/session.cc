@@ -321,7 +321,12 @@ bool VfioUserSession::transact(Command command, Payload payload, std::vector<uin
       continue;
     }
     if (answer.message_id != header.message_id || answer.command != header.command) break;
-    if ((answer.flags & Header::kError) != 0) return false;
+    if ((answer.flags & Header::kError) != 0) {
+      if (command != Command::kDmaWrite) return false;
+      // By now the command is complete for the SSD: no status can tell of it any more.
+      failed_ = true;
+      return over("it refused what the SSD wrote into memory that it had mapped for that");
+    }
     if (reply != nullptr) reply->assign(frame.bytes.begin() + sizeof(answer), frame.bytes.end());
     return true;
   }

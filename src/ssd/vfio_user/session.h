@@ -79,7 +79,7 @@ class VfioUserSession final : private HostPort, private ClientMemory::Peer {
 
   void message(uint64_t address, uint32_t data, uint32_t vector) override;
   void pin(bool asserted) override;
-  uint8_t* reach(uint64_t iova, uint64_t size, bool kept) noexcept override;
+  uint8_t* reach(DmaAccess access, uint64_t iova, uint64_t size, bool kept) noexcept override;
   bool dma_read(uint64_t address, std::span<uint8_t> data) override;
   bool dma_write(uint64_t address, std::span<const uint8_t> data) override;
   // A command of ours and its reply's payload; commands of the client that come first wait.

@@ -86,8 +86,9 @@ void VfioUserSession::message(uint64_t /*address*/, uint32_t /*data*/, uint32_t 
 
 void VfioUserSession::pin(bool asserted) { lines_.pin(asserted); }
 
-uint8_t* VfioUserSession::reach(uint64_t iova, uint64_t size, bool kept) noexcept {
-  uint8_t* const copy = memory_.reach(iova, size, kept);
+uint8_t* VfioUserSession::reach(DmaAccess access, uint64_t iova, uint64_t size,
+                                bool kept) noexcept {
+  uint8_t* const copy = memory_.reach(access, iova, size, kept);
   // Interrupts wait until what they tell of has been brought back.
   if (memory_.elsewhere()) lines_.hold();
   return copy;

@@ -299,6 +299,78 @@ TEST(VfioUserSession, MemoryThatTheClientRefusesIsAnErrorOfTheDevice) {
   EXPECT_EQ(client.read(kBar0, 0x1C, 4) & 2, 2U);  // CSTS.CFS
 }
 
+// Queues at 0 and 1000h, data at 2000h in a mapping of its own, which allows only `flags`.
+uint16_t status_of_identify_into(uint32_t flags, bool by_file, Bytes* data) {
+  TestClient client;
+  client.channel.memory.resize(0x4000);
+  const base::UniqueFd queues = memory_file(0x2000);
+  const base::UniqueFd target = memory_file(0x1000);
+  const auto file = [&](const base::UniqueFd& fd) {
+    return base::UniqueFd(by_file ? dup(fd.get()) : -1);
+  };
+  EXPECT_EQ(client.map(0, 0x2000, file(queues)), 0U);
+  EXPECT_EQ(client.map(0x2000, 0x1000, file(target), 0, flags), 0U);
+  const auto store = [&](uint64_t at, const Bytes& bytes) {
+    std::memcpy(client.channel.memory.data() + at, bytes.data(), bytes.size());
+    if (!by_file) return;
+    EXPECT_EQ(pwrite(queues.get(), bytes.data(), bytes.size(), static_cast<off_t>(at)),
+              static_cast<ssize_t>(bytes.size()));
+  };
+  identify(client, store, false);
+  Bytes cqe(client.channel.memory.begin() + 0x1000, client.channel.memory.begin() + 0x1010);
+  data->assign(client.channel.memory.begin() + 0x2000, client.channel.memory.begin() + 0x3000);
+  if (by_file) {
+    EXPECT_EQ(pread(queues.get(), cqe.data(), cqe.size(), 0x1000), 16);
+    EXPECT_EQ(pread(target.get(), data->data(), data->size(), 0), 0x1000);
+  }
+  EXPECT_FALSE(client.over);
+  return static_cast<uint16_t>(get(cqe, 14, 2) >> 1 & 0x7FF);
+}
+
+TEST(VfioUserSession, WhatAMappingDoesNotAllowIsADataTransferError) {
+  for (const bool by_file : {true, false}) {
+    Bytes data;
+    EXPECT_EQ(status_of_identify_into(3, by_file, &data), 0U);
+    EXPECT_NE(data, Bytes(0x1000));
+    for (const uint32_t flags : {0U, 1U}) {
+      EXPECT_EQ(status_of_identify_into(flags, by_file, &data), 0x0004U) << flags;
+      EXPECT_EQ(data, Bytes(0x1000));
+    }
+  }
+  Bytes data;
+  EXPECT_EQ(status_of_identify_into(2, true, &data), 0U);
+  EXPECT_NE(data, Bytes(0x1000));
+}
+
+TEST(VfioUserSession, QueuesNeedTheirRights) {
+  const auto status = [](uint32_t sq_flags, uint32_t cq_flags) {
+    TestClient client;
+    EXPECT_EQ(client.map(0, 0x1000, memory_file(0x1000), 0, sq_flags), 0U);
+    EXPECT_EQ(client.map(0x1000, 0x1000, memory_file(0x1000), 0, cq_flags), 0U);
+    client.write(kBar0, 0x24, 0x001F'001F, 4);
+    client.write(kBar0, 0x28, 0, 8);
+    client.write(kBar0, 0x30, 0x1000, 8);
+    client.write(kBar0, 0x14, 0x0046'0001, 4);
+    return client.read(kBar0, 0x1C, 4);
+  };
+  EXPECT_EQ(status(1, 2), 1U);      // CSTS.RDY
+  EXPECT_EQ(status(3, 1) & 2, 2U);  // CSTS.CFS
+  EXPECT_EQ(status(2, 3) & 2, 2U);
+}
+
+TEST(VfioUserSession, AClientThatRefusesWhatItHasMappedIsLetGo) {
+  TestClient client;
+  client.channel.memory.resize(0x4000);
+  client.channel.read_only = 0x2000;
+  EXPECT_EQ(client.map(0, 0x4000), 0U);
+  const auto store = [&](uint64_t at, const Bytes& bytes) {
+    std::memcpy(client.channel.memory.data() + at, bytes.data(), bytes.size());
+  };
+  identify(client, store, false);
+  EXPECT_EQ(client.session->serve(0), VfioUserSession::Served::kOver);
+  EXPECT_NE(client.session->end().find("it refused what the SSD wrote"), std::string::npos);
+}
+
 TEST(VfioUserSession, AnAddressOfNothingHoldsNoInterruptBack) {
   TestClient client;
   const base::UniqueFd file = memory_file(0x2000);  // and nothing at 2000h, where the data go

@@ -69,7 +69,7 @@ class ClientChannel : public base::FrameChannel {
     const uint64_t count = get(sent, 24, 8);
     dma.emplace_back(command, address);
     dma_longest = std::max(dma_longest, count);
-    const bool inside = address + count <= memory.size();
+    const bool inside = address + count <= memory.size() && (command == 11 || address < read_only);
     Bytes answer(sent.begin(), sent.begin() + (inside ? 32 : 16));
     if (inside && command == 11) {
       answer.insert(answer.end(), memory.begin() + static_cast<long>(address),
@@ -91,6 +91,7 @@ class ClientChannel : public base::FrameChannel {
   std::vector<std::pair<uint64_t, uint64_t>> dma;  // command, address
   uint64_t dma_longest = 0;
   Bytes memory;
+  uint64_t read_only = UINT64_MAX;  // from there on DMA_WRITE is refused
   bool closed = false;
 };
 

@@ -170,7 +170,7 @@ def test_what_the_guest_wrote_is_read_here(vm, drives, servers):
     assert read_here(servers["msi"]) == "from the guest"
 
 
-# --- the ends of either side, under load -----------------------------------------------------------
+# --- the ends of either side, under load ----------------------------------------------------------
 
 
 def load(vm, disk):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from nvme import _core
+from nvme import _core, wire_faults
 from nvme.address import address_text
 from nvme.arguments import integer
 from nvme.buffer import Buffer
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _EFFECTS_LOG = 0x05
 _FW_DOWNLOAD, _FW_COMMIT = 0x11, 0x10
 _FW_CHUNK_BYTES = 4096
+_PDUS = {"ICReq": 0, "CapsuleCmd": 4, "H2CData": 6}  # NVMe TCP Transport 1.0 §3.6.1
 
 
 class Controller(_core.Controller):
@@ -197,6 +198,91 @@ class Controller(_core.Controller):
         >>> nvme0.close()
         """
         return show("the admin queue", _core.controller_cmdlog(self, count))
+
+    def fault(
+        self,
+        action: str,
+        pdu: str | None = None,
+        *,
+        queue: int | None = None,
+        skip: int = 0,
+        count: int = 1,
+        delay: float = 0.0,
+    ) -> None:
+        """Spoil PDUs that this host sends from now on, to test an NVMe/TCP target.
+
+        The words are those of `nvme.target.Target.fault()`, which spoils PDUs of a target.
+
+        Args:
+            action: "corrupt header" or "corrupt data" (a byte, after its digest was computed),
+                "truncate" (half of the PDU, then the end of the connection), "oversize" (PLEN says
+                1 MiB more than there is), "duplicate", "drop", "swap" (after the PDU that follows),
+                "delay", "half-open" (neither this PDU nor anything more, the connection stays),
+                "reset" (of the connection, instead of the PDU), "stop reading" (it is sent, and
+                the target is not listened to any more)
+            pdu: "ICReq", "CapsuleCmd" or "H2CData"; any when left out
+            queue: of this queue identifier, 0 to 65535; 0 is the admin queue, with Keep Alive and
+                the properties. Of any queue when left out
+            skip: PDUs that match and pass before
+            count: PDUs that it befalls
+            delay: seconds, for "delay", 0 to 3600
+
+        Whoever waits for a command whose queue ends by it gets a SystemError, a command that gets
+        no answer times out; reset() connects anew, and keeps the faults that are left.
+
+        Raises:
+            ArgumentError: no such action or PDU, or the controller is a PCIe function, which knows
+                no PDUs
+
+        >>> import nvme as d
+        >>> from nvme.target import Target
+        >>> target = Target("sim:capacity=1GiB,latency=0")
+        >>> nvme0 = d.Controller(target.address + ";hdgst=1")
+        >>> qpair = d.Qpair(nvme0, 16)
+        >>> nvme0.fault("corrupt header", "CapsuleCmd", queue=qpair.sqid)
+        >>> d.Namespace(nvme0).read(qpair, d.Buffer(512), 0).waitdone()
+        Traceback (most recent call last):
+        SystemError: ...: the target sent C2HTermReq: Header Digest Error ...
+        >>> nvme0.close()
+        >>> target.close()
+        """
+
+        def plant(*fault: Any) -> None:
+            _core.wire_fault(self, *fault)
+
+        wire_faults.add(plant, _PDUS, action, pdu, queue, skip, count, delay)
+
+    @property
+    def faults(self) -> int:
+        """PDUs that fault() is still to spoil.
+
+        >>> import nvme as d
+        >>> from nvme.target import Target
+        >>> target = Target("sim:capacity=1GiB,latency=0")
+        >>> nvme0 = d.Controller(target.address)
+        >>> nvme0.fault("drop", "H2CData", count=3)
+        >>> nvme0.faults
+        3
+        >>> nvme0.close()
+        >>> target.close()
+        """
+        return _core.wire_faults_left(self)
+
+    def clear_faults(self) -> None:
+        """Spoil no more PDUs. A connection that is half-open or not read stays so until reset().
+
+        >>> import nvme as d
+        >>> from nvme.target import Target
+        >>> target = Target("sim:capacity=1GiB,latency=0")
+        >>> nvme0 = d.Controller(target.address)
+        >>> nvme0.fault("drop", "H2CData")
+        >>> nvme0.clear_faults()
+        >>> nvme0.faults
+        0
+        >>> nvme0.close()
+        >>> target.close()
+        """
+        _core.clear_wire_faults(self)
 
 
 def supported(nvme: _core.Controller, opcode: int, log_offset: int, csi: int = 0) -> bool:

@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Iterable, Mapping
 from types import TracebackType
 
-from nvme import _core
+from nvme import _core, wire_faults
 from nvme.errors import ArgumentError
 from nvme.faults import Fault, action_text, match_text
 
@@ -227,19 +227,7 @@ class Target:
             count: PDUs that it befalls
             delay: seconds, for "delay"
         """
-        if pdu is not None and pdu not in _PDUS:
-            raise ArgumentError(f"pdu {pdu!r}; possible: {', '.join(_PDUS)}")
-        try:
-            self._target.add_fault(
-                action,
-                -1 if pdu is None else _PDUS[pdu],
-                -1 if queue is None else queue,
-                skip,
-                count,
-                round(delay * 1000),
-            )
-        except ValueError as error:
-            raise ArgumentError(str(error)) from None
+        wire_faults.add(self._target.add_fault, _PDUS, action, pdu, queue, skip, count, delay)
 
     @property
     def faults(self) -> int:

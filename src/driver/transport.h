@@ -9,6 +9,7 @@
 #include <memory>
 #include <string>
 
+#include "base/wire_faults.h"
 #include "driver/queue.h"
 #include "pcie/function.h"
 #include "spec/identify.h"
@@ -102,6 +103,8 @@ class Transport {
 
   // The last PDUs of the queue's connection; null where there are no PDUs, or no such queue. Any
   // thread.
+  // What is to go wrong with PDUs that the host sends; null where there are none.
+  virtual base::WireFaults* wire_faults() noexcept { return nullptr; }
   virtual std::shared_ptr<const PduLog> pdu_log(uint16_t sqid) const {
     static_cast<void>(sqid);
     return nullptr;

@@ -81,6 +81,12 @@ void Stream::close() noexcept {
   fd_ = -1;
 }
 
+void Stream::reset() noexcept {
+  const linger at_once{1, 0};
+  if (fd_ >= 0) setsockopt(fd_, SOL_SOCKET, SO_LINGER, &at_once, sizeof(at_once));
+  close();
+}
+
 Stream dial(const Options& options, const std::function<void()>& idle) {
   const auto fail = [&](const std::string& why) -> EnumerateError {
     return EnumerateError(

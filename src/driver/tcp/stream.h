@@ -35,6 +35,8 @@ class Stream {
   // Waits until there is something to receive, or `send` to write to; at most `ms`.
   void wait(bool send, int ms) const noexcept;
   void close() noexcept;
+  // The same, but the peer sees a reset.
+  void reset() noexcept;
 
  private:
   int fd_ = -1;

@@ -36,6 +36,11 @@ uint8_t direction_of(const spec::Sqe& sqe) {
   return static_cast<uint8_t>(spec::data_direction(code));
 }
 
+base::WireFaults& no_faults() {
+  static base::WireFaults none;
+  return none;
+}
+
 }  // namespace
 
 class TcpQueue::Lock {
@@ -65,6 +70,7 @@ TcpQueue::TcpQueue(const QueueRings& rings, const Options& options, const base::
       in_capsule_max_(rings.id == 0 ? kAdminInCapsule : 0),
       tx_(std::make_unique<uint8_t[]>(kTxBytes)),
       rx_(std::make_unique<uint8_t[]>(kRxBytes)),
+      wire_faults_(&no_faults()),
       log_(std::make_shared<PduLog>()) {
   parts_.reserve(kMaxParts);
 }
@@ -95,8 +101,11 @@ void TcpQueue::polled(void* self) { static_cast<TcpQueue*>(self)->poll(); }
 void TcpQueue::poll() noexcept {
   const Lock lock(*this);
   if (!stream_.is_open()) return;
+  if (end_soon_.load(std::memory_order_relaxed) != nullptr) [[unlikely]]
+    return cut(end_soon_.load());
   now_ns_ = clock_.now_ns();
-  receive();
+  if (spoilt_ == nullptr || !deaf()) [[likely]]
+    receive();
   if (stream_.is_open()) pump();
 }
 
@@ -105,6 +114,7 @@ void TcpQueue::open(Stream stream, const std::function<void()>& idle) {
   {
     const Lock lock(*this);
     stream_ = std::move(stream);
+    end_soon_ = nullptr;
     connected_ = false;
     hdgst_bytes_ = ddgst_bytes_ = 0;
     rx_begin_ = rx_end_ = 0;
@@ -119,7 +129,9 @@ void TcpQueue::open(Stream stream, const std::function<void()>& idle) {
     request.maxr2t = options_.max_r2t - 1;
     uint8_t* at = reserve(sizeof(request));
     std::memcpy(at, &request, sizeof(request));
+    const Mark before = mark();
     add_header(at, sizeof(request));
+    if (spoils()) spoil(request.ch.type, before);
     log(request.ch.type, 0, true, UINT16_MAX, request.ch.plen, 0, 0);
     flush();
   }
@@ -183,6 +195,7 @@ void TcpQueue::fail(const std::string& what) noexcept {
 // Whatever is under way is lost: the pair's owner finds it dead.
 void TcpQueue::cut(const std::string& what) noexcept {
   stream_.close();
+  spoilt_.reset();
   parts_.clear();
   first_part_ = tx_used_ = 0;
   ++tx_epoch_;
@@ -348,12 +361,16 @@ bool TcpQueue::queue_capsule(const spec::Sqe& sqe) noexcept {
   std::memcpy(at, &ch, sizeof(ch));
   std::memcpy(at + sizeof(ch), &sqe, sizeof(sqe));
   std::memcpy(at + sizeof(ch) + offsetof(spec::Sqe, prp1), &sgl, sizeof(sgl));
+  const bool spoils = this->spoils();
+  const Mark before = spoils ? mark() : Mark{};
   close_header(at, header, pdo);
   if (in_capsule) {
     add_data(command.data, command.length);
     command.moved = command.length;
     command.tx_epoch = tx_epoch_;
   }
+  if (spoils) [[unlikely]]
+    spoil(ch.type, before);
   log(ch.type, flags, true, sqe.cid, plen, 0, in_capsule ? command.length : 0);
   if (rings_.id == 0 && sqe.opcode == spec::admin::kSetFeatures &&
       static_cast<uint8_t>(sqe.cdw10) == spec::fid::kKeepAliveTimer) {
@@ -384,8 +401,12 @@ bool TcpQueue::queue_transfers() noexcept {
     header.datao = one.offset;
     header.datal = size;
     std::memcpy(at, &header, sizeof(header));
+    const bool spoils = this->spoils();
+    const Mark before = spoils ? mark() : Mark{};
     close_header(at, sizeof(header), pdo);
     add_data(command.data + one.offset, size);
+    if (spoils) [[unlikely]]
+      spoil(header.ch.type, before);
     command.tx_epoch = tx_epoch_;
     log(header.ch.type, header.ch.flags, true, one.cid, header.ch.plen, one.offset, size);
     one.offset += size;
@@ -409,24 +430,31 @@ void TcpQueue::pump() noexcept {
       if (sqe.cid < ring_slots_ && !(room = queue_capsule(sqe))) break;
       sq_head_ = sq_head_ + 1 == rings_.entries ? 0 : sq_head_ + 1;
     }
-    if (first_part_ == parts_.size()) return;
+    if (first_part_ == parts_.size() && spoilt_ == nullptr) return;
     flush();
     if (room || first_part_ != parts_.size()) return;
   }
 }
 
 void TcpQueue::flush() noexcept {
-  while (first_part_ < parts_.size()) {
-    const auto count = static_cast<int>(parts_.size() - first_part_);
+  if (spoilt_ != nullptr) [[unlikely]]
+    return flush_spoilt();
+  if (send_parts(parts_.size())) sent_all();
+}
+
+// Those before `end`; false: not all of them could be sent.
+bool TcpQueue::send_parts(size_t end) noexcept {
+  while (first_part_ < end) {
+    const auto count = static_cast<int>(end - first_part_);
     ssize_t sent = stream_.send(&parts_[first_part_], count);
     if (sent < 0) {
       // What the target had to say comes before the connection's end.
       const int error = errno;
       receive();
       if (stream_.is_open()) cut(std::string("sending failed: ") + std::strerror(error));
-      return;
+      return false;
     }
-    if (sent == 0) return;
+    if (sent == 0) return false;
     while (sent > 0) {
       iovec& part = parts_[first_part_];
       const size_t taken = std::min(static_cast<size_t>(sent), part.iov_len);
@@ -436,7 +464,7 @@ void TcpQueue::flush() noexcept {
       if (part.iov_len == 0) ++first_part_;
     }
   }
-  sent_all();
+  return true;
 }
 
 void TcpQueue::sent_all() noexcept {

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "base/spinlock.h"
+#include "base/wire_faults.h"
 #include "driver/pdu_log.h"
 #include "driver/queue_pair.h"
 #include "driver/tcp/options.h"
@@ -72,6 +73,13 @@ class TcpQueue {
   // Ends the connection because of something that is no PDU's fault.
   void fail(const std::string& what) noexcept;
 
+  // The same from a thread that does not own the queue: its owner does it with his next poll.
+  // `reason` is a literal.
+  void end_soon(const char* reason) noexcept { end_soon_.store(reason); }
+
+  // What is to go wrong with PDUs that it sends; before open().
+  void set_wire_faults(base::WireFaults& faults) noexcept { wire_faults_ = &faults; }
+
   // Bytes of the target, as they come from the stream: for poll(), and for the fuzzer.
   void consume(const uint8_t* bytes, size_t size);
 
@@ -122,7 +130,24 @@ class TcpQueue {
   void add_data(const uint8_t* data, uint32_t size) noexcept;
   uint8_t* close_header(uint8_t* at, uint32_t header_bytes, uint32_t padded) noexcept;
   void flush() noexcept;
+  bool send_parts(size_t end) noexcept;
   void sent_all() noexcept;
+
+  // Faults (tcp_faults.cc).
+  struct Mark {  // what was there to be sent before a PDU
+    size_t parts = 0;
+    size_t last_bytes = 0;
+  };
+  struct Spoilt;
+  bool spoils() const noexcept { return wire_faults_->armed() || spoilt_ != nullptr; }
+  Mark mark() const noexcept {
+    return {parts_.size(), parts_.size() > first_part_ ? parts_.back().iov_len : 0};
+  }
+  std::vector<uint8_t> take_back(const Mark& mark) noexcept;
+  void push_spoilt(std::vector<uint8_t> pdu) noexcept;
+  void spoil(spec::tcp::PduType type, const Mark& mark) noexcept;
+  void flush_spoilt() noexcept;
+  bool deaf() const noexcept;
 
   // Receiving (tcp_receive.cc).
   void receive() noexcept;
@@ -190,7 +215,11 @@ class TcpQueue {
   uint8_t* data_start_ = nullptr;  // null: nobody wants them
   uint32_t data_done_ = 0;
 
+  base::WireFaults* wire_faults_;   // never null
+  std::shared_ptr<Spoilt> spoilt_;  // null, but while a fault has its effect
+
   Stream stream_;
+  std::atomic<const char*> end_soon_{nullptr};
   std::atomic<bool> open_{false};
   std::deque<std::string> errors_;  // each lives as long as the queue: kill() takes a literal
   uint64_t now_ns_ = 0;             // of this batch

@@ -41,6 +41,7 @@ class TcpTransport::Link final : public QueueLink {
         controller_(controller),
         rings_(rings),
         queue_(rings, transport.options_, transport.clock_, false) {
+    queue_.set_wire_faults(transport_.wire_faults_);
     const std::lock_guard guard(transport_.mutex_);
     transport_.links_.push_back(this);
   }
@@ -61,6 +62,8 @@ class TcpTransport::Link final : public QueueLink {
     }
     try {
       transport_.connect_io(queue_, rings_, options.priority, pair);
+      const std::lock_guard guard(transport_.mutex_);
+      association_ = transport_.association_;
     } catch (const CommandFailed&) {
       queue_.close("the target refused the queue");
       throw;
@@ -75,11 +78,13 @@ class TcpTransport::Link final : public QueueLink {
 
   TcpQueue& queue() { return queue_; }
   uint16_t id() const { return rings_.id; }
+  uint64_t association() const { return association_; }  // with the transport's mutex
 
  private:
   TcpTransport& transport_;
   Controller& controller_;
   const QueueRings rings_;
+  uint64_t association_ = 0;
   TcpQueue queue_;
 };
 
@@ -111,6 +116,7 @@ void TcpTransport::connect() {
           QueueRings{0, options_.admin_entries - TcpQueue::kOwnCommands, {}, {}}, options_, clock_,
           true);
     }
+    admin_->set_wire_faults(wire_faults_);
     admin_->open(dial(options_, idle_), idle_);
     const spec::Cqe cqe =
         admin_->execute(connect_command(0, options_.admin_entries, 0, options_.kato_ms), &data,
@@ -246,7 +252,12 @@ pcie::Doorbells TcpTransport::attach_admin(const QueueRings& rings) {
 
 void TcpTransport::recover(const std::function<void(const char* reason)>& lost) {
   admin_->poll();  // nobody may have looked since it was lost
-  if (admin_->is_open()) return;
+  try {
+    // A target that is gone without a word, or deaf, does not answer, which ends the connection.
+    if (read32(reg::kCsts) != UINT32_MAX && admin_->is_open()) return;
+  } catch (const InvalidArgument&) {
+    admin_->close("the target has forgotten the controller");
+  }
   lost("the connection to the target was lost");
   const base::Clock& real = base::Clock::real();
   const uint64_t start_ns = real.now_ns();
@@ -334,9 +345,20 @@ void TcpTransport::tend() noexcept {
   }
 }
 
+// The association ends with the admin queue's connection (NVMe Base 2.0 §3.3.2), and all others
+// with it, also where the target has left them open, or is not there any more to say so.
+void TcpTransport::association_lost() noexcept {
+  const std::lock_guard guard(mutex_);
+  for (Link* const link : links_) {
+    // A newer association's are none of ours.
+    if (link->association() != tended_association_) continue;
+    link->queue().end_soon("the connection of the admin queue was lost");
+  }
+}
+
 void TcpTransport::tend_once() noexcept {
-  if (!admin_->is_open()) return;
-  admin_->poll();
+  if (admin_->is_open()) admin_->poll();
+  if (!admin_->is_open()) return association_lost();
   const uint64_t now_ns = base::Clock::real().now_ns();
   const uint64_t kato_ns = admin_->kato_ms() * kMs;
   spec::Cqe cqe{};

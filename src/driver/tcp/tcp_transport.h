@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "base/wire_faults.h"
 #include "driver/tcp/options.h"
 #include "driver/tcp/tcp_queue.h"
 #include "driver/transport.h"
@@ -54,6 +55,7 @@ class TcpTransport final : public Transport {
   void reset(ResetKind kind, const std::function<void()>& idle) override;
   void close() noexcept override;
 
+  base::WireFaults* wire_faults() noexcept override { return &wire_faults_; }
   std::shared_ptr<const PduLog> pdu_log(uint16_t sqid) const override;
 
   const Options& options() const noexcept { return options_; }
@@ -67,10 +69,12 @@ class TcpTransport final : public Transport {
   spec::Cqe property_get(uint32_t offset, bool wide);
   void tend() noexcept;
   void tend_once() noexcept;
+  void association_lost() noexcept;
 
   Options options_;
   const std::function<void()> idle_;
   const base::Clock& clock_;
+  base::WireFaults wire_faults_;
   std::unique_ptr<TcpQueue> admin_;
   uint16_t cntlid_ = 0;
   bool enabled_ = false;  // CC.EN was set since the association began

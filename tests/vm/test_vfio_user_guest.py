@@ -3,8 +3,8 @@
 The guest's own NVMe driver, nvme-cli and fio use it, through resets, hot unplug and a reboot; what
 they wrote is read here afterwards.
 
-Two drives, one with MSI-X and one with no more than MSI: QEMU 11.1.3 ends with an assertion of its
-own (memory_region_del_subregion) when a vfio-user-pci with MSI-X is unplugged, whoever serves it.
+Two drives, one with MSI-X and one with no more than MSI: QEMU 11.1.3 was seen to end with an
+assertion of its own (memory_region_del_subregion) when a vfio-user-pci with MSI-X was unplugged.
 """
 
 import os

@@ -1,5 +1,6 @@
 // libFuzzer entry: any bytes are what a hostile host sends, on an admin and an I/O connection. The
-// first byte says how far the handshake has come when it begins; then pieces: which connection and
+// first byte says how far the handshake has come when it begins, and whether the target asks for
+// authentication; then pieces: which connection and
 // how long, and the bytes.
 #include <algorithm>
 #include <cstdint>

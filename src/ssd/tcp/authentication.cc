@@ -141,7 +141,9 @@ void Authentication::negotiate(std::span<const uint8_t> message) {
   if (head.sc_c != 0) return fail(Reason::kConcatenationMismatch);
   for (size_t i = 0; i < head.napd; ++i) {
     spec::auth::ProtocolDescriptor offered;
-    load(message.subspan(sizeof head + i * one), &offered);
+    if (!load(message.subspan(sizeof head + i * one), &offered)) {
+      return fail(Reason::kIncorrectPayload);
+    }
     if (offered.auth_protocol_id != spec::auth::kProtocolDhHmacChap) continue;
     if (!choose(offered)) return;
     const size_t bytes = base::hash_bytes(hash_);

@@ -29,7 +29,7 @@ void take(Connection& connection) {
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   static pynvme::base::Clock clock = pynvme::base::Clock::manual(1);
-  static Server server(
+  static Server lax(
       pynvme::ssd::Config::parse("capacity=16MiB,latency=0,queues=2"),
       [] {
         pynvme::ssd::tcp::TargetOptions options;
@@ -39,7 +39,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         return options;
       }(),
       clock);
+  static Server strict(
+      pynvme::ssd::Config::parse("capacity=16MiB,latency=0,queues=2"),
+      [] {
+        pynvme::ssd::tcp::TargetOptions options;
+        options.port = 0;
+        const pynvme::base::DhchapSecret secret{{}, pynvme::base::Secret(32)};
+        options.dhchap.push_back({"nqn.host", secret, secret});
+        // The costly groups only for hosts that offer no other.
+        options.dhchap_preference.group = pynvme::spec::auth::GroupId::kNull;
+        return options;
+      }(),
+      clock);
   if (size == 0) return 0;
+  Server& server = (data[0] & 4) != 0 ? strict : lax;
   Connection admin(server, -1, clock.now_ns());
   Connection io(server, -1, clock.now_ns());
   if ((data[0] & 1) != 0) {

@@ -12,6 +12,7 @@
 #include "bindings/int_arg.h"
 #include "bindings/io_commands_doc.h"
 #include "bindings/namespace.h"
+#include "driver/admin_commands.h"
 #include "spec/opcode.h"
 
 namespace nb = nanobind;
@@ -157,6 +158,12 @@ Returned send_cmd(Namespace& self, const IntArg& opcode, const Queue& qpair, Buf
   command.sqe.cdw14 = cdw14.u32("cdw14");
   command.sqe.cdw15 = cdw15.u32("cdw15");
   command.data = all_data_of(buf);
+  // An SGL says how long the data are, PRPs leave that to the command.
+  if (self.controller().driver().transport().data_pointers() == driver::DataPointers::kSgl &&
+      command.sqe.nsid == self.nsid()) {
+    command.data.size =
+        driver::io_data_bytes(command.sqe, command.data.size, self.state().transfer_bytes);
+  }
   self.send(*qpair.p, std::move(command), buf, false, cb);
   return finish(qpair);
 }

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "spec/command_fields.h"
+#include "spec/dsm.h"
 #include "spec/feature.h"
 #include "spec/identify.h"
 #include "spec/opcode.h"
@@ -123,6 +124,23 @@ size_t admin_data_bytes(const spec::Sqe& sqe, size_t size) {
       bytes = feature_data_bytes(static_cast<uint8_t>(sqe.cdw10), size);
       // Supported capabilities are asked for in CDW0 alone (NVMe Base 2.0 §5.15.1).
       if (sqe.opcode == spec::admin::kGetFeatures && (sqe.cdw10 >> 8 & 7) == 3) bytes = 0;
+      break;
+    default:
+      break;
+  }
+  return std::min<uint64_t>(bytes, size);
+}
+
+size_t io_data_bytes(const spec::Sqe& sqe, size_t size, uint64_t lba_bytes) {
+  uint64_t bytes = size;
+  switch (sqe.opcode) {
+    case spec::io::kRead:
+    case spec::io::kWrite:
+    case spec::io::kCompare:
+      bytes = spec::io_nlb(sqe.cdw12) * lba_bytes;
+      break;
+    case spec::io::kDatasetManagement:
+      bytes = ((sqe.cdw10 & 0xFF) + 1ULL) * sizeof(spec::DsmRange);
       break;
     default:
       break;

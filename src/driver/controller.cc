@@ -32,7 +32,8 @@ Controller::Controller(std::unique_ptr<Transport> transport, const base::Clock& 
       clock_(clock),
       identify_(std::make_unique<spec::IdentifyController>()) {
   cap_ = {read64(reg::kCap)};
-  if (cap_.mpsmin() != 0) {
+  // On a fabric there are no pages: CC.MPS is what MDTS counts in, and nothing else.
+  if (cap_.mpsmin() != 0 && transport_->data_pointers() == DataPointers::kPrp) {
     throw EnumerateError(name() + " needs memory pages of " +
                          std::to_string(4096U << cap_.mpsmin()) +
                          " bytes (CAP.MPSMIN); only 4096 are supported");

@@ -116,7 +116,7 @@ void Controller::enable() {
       (cap_.ams() & spec::kCapAmsWrrUrgent) != 0 ? spec::Ams::kWrrUrgent : spec::Ams::kRoundRobin;
   const spec::Cc cc = spec::Cc{0}
                           .with_css(css)
-                          .with_mps(0)
+                          .with_mps(static_cast<uint8_t>(cap_.mpsmin()))
                           .with_ams(static_cast<uint8_t>(ams))
                           .with_iosqes(kIosqes)
                           .with_iocqes(kIocqes);

@@ -58,6 +58,7 @@ constexpr SglDescriptor make_sgl(uint8_t identifier, uint64_t address, uint32_t 
 inline constexpr uint32_t kSglsSupported = 1u << 0;  // 1:0, 01b: no alignment asked for
 inline constexpr uint32_t kSglsKeyed = 1u << 2;      // keyed data block
 inline constexpr uint32_t kSglsBitBucket = 1u << 16;
+inline constexpr uint32_t kSglsLonger = 1u << 18;  // than the data
 inline constexpr uint32_t kSglsOffset = 1u << 20;  // address field as an offset
 inline constexpr uint32_t kSglsTransportDataBlock = 1u << 21;
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import struct
+import warnings
 from collections.abc import Iterator
 
 import pytest
@@ -71,6 +72,42 @@ def test_data_that_begin_later_in_the_capsule(target: Target) -> None:
             (sgl(0x01, 512), 1024, 0x0F),
         ):
             assert status_of(host, 1, pointer, bytes(size)) == status, pointer
+
+
+def test_an_sgl_that_is_longer_than_the_data(target: Target) -> None:
+    with admin(target.port, target.nqn) as queue, io(queue, target.port, target.nqn) as host:
+        data = os.urandom(512)
+        assert status_of(host, 1, sgl(0x01, 4096), data + bytes(3584)) == 0
+        host.send(host.encode(COMMAND, sqe(2, nsid=1, cid=9, data=sgl(0x5A, 4096))))
+        pdu = host.pdu()
+        assert (pdu.type, pdu.u32(12), pdu.u32(16), pdu.flags & 4) == (7, 0, 512, 4)
+        assert pdu.data == data
+        assert host.pdu().status == 0
+        # A Get Features without data has none, whatever the SGL says.
+        queue.send(queue.encode(COMMAND, sqe(10, cid=9, data=sgl(0x5A, 4096), cdw10=7)))
+        assert queue.pdu().type == 5
+
+
+def test_buffers_may_be_larger_than_the_data(target: Target, nvme0: d.Controller) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        buf, nvme0n1, qpair = d.Buffer(8192, pvalue=1), d.Namespace(nvme0), d.Qpair(nvme0, 8)
+        nvme0n1.send_cmd(1, qpair, buf, cdw12=0).waitdone()
+        back = d.Buffer(4096)
+        nvme0n1.send_cmd(2, qpair, back, cdw12=0).waitdone()
+        assert back[:] == buf[:512] + bytes(3584)
+        nvme0n1.send_cmd(5, qpair, buf, cdw12=0).waitdone()
+        buf.set_dsm_range(0, 8, 8)
+        nvme0n1.send_cmd(9, qpair, buf, cdw10=0, cdw11=4).waitdone()
+        # Get LBA Status and NVMe-MI Receive say themselves how much they return.
+        nvme0.send_cmd(0x86, back, 1, 0, 0, 1023, 0x10 << 24).waitdone()
+        assert back[4] == 2
+        assert nvme0.mi_receive(0, 0, 0, back).waitdone() == 32 << 8
+        # Namespace Management's Create has 4096 bytes, of which not all mean something.
+        nvme0.send_cmd(0x0D, None, 1, 1).waitdone()
+        create = d.Buffer(4096)
+        create[0:16] = (1000).to_bytes(8, "little") * 2
+        assert nvme0.send_cmd(0x0D, create, 0, 0).waitdone() == 1
 
 
 def test_a_capsule_of_gigabytes_is_not_waited_for(target: Target) -> None:

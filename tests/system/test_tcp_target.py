@@ -161,7 +161,7 @@ def test_identify_tells_what_a_fabric_is(target: Target) -> None:
         assert not field("<H", 256) & 1 << 8  # no Doorbell Buffer Config
         assert field("<H", 320) >= 1  # KAS
         assert field("<H", 514) == 1024  # MAXCMD
-        assert field("<I", 536) == 1 | 1 << 20 | 1 << 21  # SGLS
+        assert field("<I", 536) == 1 | 1 << 18 | 1 << 20 | 1 << 21  # SGLS
         assert c[768 : 768 + 256].rstrip(b"\0").decode() == target.nqn
         assert field("<I", 1792) == (64 + 8192) // 16  # IOCCSZ
         assert field("<I", 1796) == 1  # IORCSZ
@@ -267,7 +267,7 @@ def test_prohibited_and_malformed_commands(target: Target) -> None:
             (1, 0x40, sgl(0x01, 512, 512), bytes(512), 0x16),  # an offset
             (1, 0x40, sgl(0x01, 1024), bytes(512), 0x0F),
             (1, 0x40, transport, bytes(512), 0x02),
-            (2, 0x40, sgl(0x5A, 1024), b"", 0x0F),  # longer than the data
+            (2, 0x40, sgl(0x5A, 1024), b"", 0x00),  # longer than the data: SGLS allows that
             (2, 0x40, sgl(0x5A, 256), b"", 0x0F),
             (2, 0x40, sgl(0x5A, 1 << 30), b"", 0x02),
             (2, 0x40, bytes(16), b"", 0x0F),

@@ -94,6 +94,16 @@ def test_registers_are_properties() -> None:
         nvme0.close()
 
 
+def test_pages_of_another_size_are_only_what_mdts_counts_in() -> None:
+    with Target() as target:
+        target.cap |= 4 << 48 | 4 << 52  # CAP.MPSMIN and MPSMAX: 64 KiB
+        nvme0 = opened(target)
+        assert nvme0[0x14] >> 7 & 0xF == 4
+        assert nvme0.mdts == 65536 << nvme0.id_data(77)
+        round_trip(nvme0, 8)
+        nvme0.close()
+
+
 def test_who_the_host_is(monkeypatch: pytest.MonkeyPatch) -> None:
     uuid = "01234567-89ab-cdef-0123-456789abcdef"
     with Target() as target:

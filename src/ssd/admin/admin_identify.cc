@@ -237,7 +237,8 @@ void Admin::describe_fabric(spec::IdentifyController& c) const {
   c.oacs &= static_cast<uint16_t>(~spec::kOacsDoorbellBufferConfig);
   c.fuses = 0;
   c.maxcmd = static_cast<uint16_t>(std::min<uint32_t>(parts_.config.mqes + 1U, UINT16_MAX));
-  c.sgls = spec::kSglsSupported | spec::kSglsOffset | spec::kSglsTransportDataBlock;
+  c.sgls =
+      spec::kSglsSupported | spec::kSglsLonger | spec::kSglsOffset | spec::kSglsTransportDataBlock;
   std::memset(c.subnqn, 0, sizeof c.subnqn);
   std::memcpy(c.subnqn, fabric.subnqn.data(), std::min(sizeof c.subnqn - 1, fabric.subnqn.size()));
   c.ioccsz = static_cast<uint32_t>((sizeof(spec::Sqe) + fabric.in_capsule_bytes) / 16);

@@ -40,7 +40,8 @@ class HostMemory {
   bool elsewhere() const { return elsewhere_.load(std::memory_order_relaxed); }
 
   // A fabric has no host memory: the data pointer of every command is a buffer of this process, in
-  // prp1, and its length, in prp2. Both come from the SSD's own transport, never from the host.
+  // prp1, and its DirectBuffer, in prp2. Both come from the SSD's own transport, never from the
+  // host.
   void set_direct() { direct_ = true; }
   bool direct() const { return direct_; }
 

@@ -86,11 +86,13 @@ uint16_t parse_prp_list(const HostMemory& memory, DmaAccess access, uint64_t prp
                         uint64_t bytes, DataPointer& data) {
   data.count = 0;
   if (memory.direct()) {
-    // NVMe Base 2.0 §4.1.2: the SGL is as long as the data, for SGLS does not say that it may be
-    // longer.
-    if (prp2 != bytes) return fail(spec::sc::kDataSglLengthInvalid);
-    // NOLINTNEXTLINE(performance-no-int-to-ptr): the connection put its buffer there.
+    // SGLS says that the SGL may be longer than the data (NVMe Base 2.0 §4.1.2).
+    // NOLINTBEGIN(performance-no-int-to-ptr): the connection put its buffer there.
+    auto& direct = *reinterpret_cast<DirectBuffer*>(prp2);
+    if (bytes > direct.length) return fail(spec::sc::kDataSglLengthInvalid);
+    direct.used = bytes;
     if (bytes != 0) append(data, reinterpret_cast<uint8_t*>(prp1), static_cast<uint32_t>(bytes));
+    // NOLINTEND(performance-no-int-to-ptr)
     return kSuccess;
   }
   return walk(

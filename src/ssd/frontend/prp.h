@@ -25,6 +25,12 @@ struct DataPointer {
   std::span<const IoVec> span() const { return {pieces.data(), count}; }
 };
 
+// On a fabric: how long the SGL is, and how much of that are the command's data.
+struct DirectBuffer {
+  uint64_t length = 0;
+  uint64_t used = 0;
+};
+
 // The slow path, for anything. Returns kSuccess or the status the command ends with.
 uint16_t parse_prp_list(const HostMemory& memory, DmaAccess access, uint64_t prp1, uint64_t prp2,
                         uint64_t bytes, DataPointer& data);

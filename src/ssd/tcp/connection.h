@@ -10,6 +10,7 @@
 
 #include "spec/fabrics.h"
 #include "spec/tcp.h"
+#include "ssd/frontend/prp.h"
 #include "ssd/status_word.h"
 #include "ssd/tcp/authentication.h"
 #include "ssd/tcp/buffer_pool.h"
@@ -78,6 +79,7 @@ class Connection {
     uint8_t* buffer = nullptr;
     uint32_t length = 0;  // of the buffer
     uint32_t offset = 0;  // where the command's data begin in it
+    DirectBuffer direct;  // what became of it
     uint32_t received = 0;
     uint32_t requested = 0;
     std::array<R2t, kR2tsMax> r2ts;

@@ -186,7 +186,8 @@ void Connection::execute(uint16_t index) {
   spec::Sqe sqe = slot.sqe;
   sqe.flags = 0;
   sqe.prp1 = reinterpret_cast<uint64_t>(slot.buffer + slot.offset);
-  sqe.prp2 = slot.length - slot.offset;
+  slot.direct = {slot.length - slot.offset, 0};
+  sqe.prp2 = reinterpret_cast<uint64_t>(&slot.direct);
   controller_->submit(qid_, sqe);
   rung_needed_ = true;
   // Admin commands look at what those before them did to this queue.
@@ -407,7 +408,7 @@ void Connection::finish(uint16_t index, spec::Cqe cqe) {
     cqe.sqhd = 0xFFFF;
   }
   // C2HData can say that the command succeeded, where there is nothing else to say (§3.3.2.2).
-  const bool with_data = ok && slot.to_host && slot.length != 0;
+  const bool with_data = ok && slot.to_host && slot.direct.used != 0;
   const bool short_cut =
       with_data && !flow_control_ && cqe.cdw0 == 0 && cqe.cdw1 == 0 && cqe.status == kSuccess;
   if (with_data) add_data(slot, short_cut);

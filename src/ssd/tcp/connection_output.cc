@@ -69,12 +69,13 @@ void Connection::add_data(Slot& slot, bool success) {
   const uint32_t header_bytes =
       sizeof(spec::tcp::Data) + (header_digest_ ? spec::tcp::kDigestBytes : 0);
   const uint32_t pdo = (header_bytes + data_alignment_ - 1) / data_alignment_ * data_alignment_;
+  const auto length = static_cast<uint32_t>(slot.direct.used);
   const uint32_t most =
-      server_.options().c2h_bytes_max == 0 ? slot.length : server_.options().c2h_bytes_max;
+      server_.options().c2h_bytes_max == 0 ? length : server_.options().c2h_bytes_max;
   uint8_t* const buffer = std::exchange(slot.buffer, nullptr);
-  for (uint32_t at = 0; at < slot.length; at += most) {
-    const uint32_t bytes = std::min(most, slot.length - at);
-    const bool last = at + bytes == slot.length;
+  for (uint32_t at = 0; at < length; at += most) {
+    const uint32_t bytes = std::min(most, length - at);
+    const bool last = at + bytes == length;
     spec::tcp::Data pdu{};
     pdu.ch.type = PduType::kC2hData;
     pdu.ch.flags = static_cast<uint8_t>(

@@ -47,7 +47,8 @@ class Controller {
   virtual uint32_t queue_entries_max() const = 0;
   virtual void open_queue(uint16_t qid, uint32_t entries, uint8_t priority) = 0;
   virtual void close_queue(uint16_t qid) = 0;
-  // A command whose data pointer is prp1, of prp2 bytes; it is worked on when the queue is rung.
+  // A command whose data pointer is prp1, with its DirectBuffer in prp2; it is worked on when the
+  // queue is rung.
   virtual void submit(uint16_t qid, const spec::Sqe& sqe) = 0;
   virtual void ring(uint16_t qid) = 0;
   virtual bool take(uint16_t qid, spec::Cqe* cqe) = 0;

@@ -10,6 +10,7 @@
 #include "spec/log.h"
 #include "spec/opcode.h"
 #include "spec/sgl.h"
+#include "ssd/frontend/prp.h"
 
 namespace pynvme::ssd::tcp {
 namespace {
@@ -25,11 +26,13 @@ void put(char (&field)[N], const std::string& text) {
   std::memcpy(field, text.data(), std::min(N - 1, text.size()));
 }
 
-// As long as the SGL says, or nothing.
 uint16_t to_host(const spec::Sqe& sqe, const void* from, uint64_t bytes, uint64_t transfer) {
-  if (sqe.prp2 != transfer) return fail(spec::sc::kDataSglLengthInvalid);
-  // NOLINTNEXTLINE(performance-no-int-to-ptr): the connection put its buffer there.
+  // NOLINTBEGIN(performance-no-int-to-ptr): the connection put its buffer there.
   auto* const to = reinterpret_cast<uint8_t*>(sqe.prp1);
+  auto& direct = *reinterpret_cast<DirectBuffer*>(sqe.prp2);
+  // NOLINTEND(performance-no-int-to-ptr)
+  if (transfer > direct.length) return fail(spec::sc::kDataSglLengthInvalid);
+  direct.used = transfer;
   const uint64_t there = std::min(bytes, transfer);
   if (there != 0) std::memcpy(to, from, there);
   if (transfer != there) std::memset(to + there, 0, transfer - there);
@@ -157,7 +160,8 @@ Outcome DiscoveryController::identify(const spec::Sqe& sqe) {
   c.lpa = spec::kLpaExtendedData;
   c.kas = 1;
   c.maxcmd = static_cast<uint16_t>(std::min<uint32_t>(config_.mqes + 1U, UINT16_MAX));
-  c.sgls = spec::kSglsSupported | spec::kSglsOffset | spec::kSglsTransportDataBlock;
+  c.sgls =
+      spec::kSglsSupported | spec::kSglsLonger | spec::kSglsOffset | spec::kSglsTransportDataBlock;
   put(c.subnqn, association().subnqn);
   return to_host(sqe, &c, sizeof c, sizeof c);
 }

@@ -103,6 +103,17 @@ def exports(tree: Tree, node: str) -> list[str]:
     return found
 
 
+def passed_through(tree: Tree, node: str) -> list[str]:
+    """Subsystems of the kernel's NVMe target that pass commands on to a controller as it is."""
+    nvmet = "/sys/kernel/config/nvmet/subsystems"
+    return [
+        f"the kernel's NVMe target {subsystem}, passed through"
+        for subsystem in tree.names(nvmet)
+        if tree.read(f"{nvmet}/{subsystem}/passthru/enable") == "1"
+        and _same(tree, f"{nvmet}/{subsystem}/passthru/device_path", node)
+    ]
+
+
 def _same(tree: Tree, file: str, node: str) -> bool:
     path = tree.read(file)
     return bool(path) and (path == node or tree.real(path or "") == node)

@@ -12,6 +12,7 @@ from dataclasses import asdict
 
 from nvme import _core
 from nvme.errors import AddressError
+from nvme.host.controllers import controller_address
 from nvme.host.handover import Options, reset, set_up
 from nvme.host.hugepages import DEFAULT_MIB
 from nvme.host.inventory import take_stock
@@ -80,6 +81,7 @@ def _sort(names: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
     """PCI addresses, and the others with the kind of device they name. Raises AddressError."""
     functions, others = [], []
     for text in names:
+        _check_name(text)
         name = _core.address_name(text)
         if re.fullmatch(r"[0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.[0-7]", name):
             functions.append(name)
@@ -87,6 +89,18 @@ def _sort(names: list[str]) -> tuple[list[str], list[tuple[str, str]]]:
             kind = name.partition(":")[0]
             others.append((name, kind if kind in ("sim", "unix") else "tcp"))
     return functions, others
+
+
+def _check_name(text: str) -> None:
+    """What people write for a drive, that is none of its names here. Raises AddressError."""
+    if not text.strip():
+        raise AddressError("the name of the device is empty: a PCI address has the form 01:00.0")
+    match = re.fullmatch(r"(?:/dev/)?(?:ng|nvme)(\d+)(?:n\d+)?(?:p\d+)?", text.strip())
+    if match is None and not text.strip().startswith("/dev/"):
+        return
+    address = controller_address(_tree(), f"nvme{match[1]}") if match is not None else None
+    hint = f": {address}" if address is not None else "; `./pynvme info` lists the drives"
+    raise AddressError(f"{text} is the kernel's name. Name the drive by its PCI address{hint}")
 
 
 def _setup(args: argparse.Namespace) -> int:

@@ -287,6 +287,11 @@ def _check_giving_back(tree: Tree, address: str, explicit: bool) -> None:
             )
         return
     if function.driver not in USER_DRIVERS:
+        if not function.is_nvme and address not in recall(tree).entries:
+            raise RefusedError(
+                f"{address} is no NVMe controller but a {function.kind} (driver "
+                f"{function.driver or 'none'}) that was not handed over: nothing to give back"
+            )
         return
     uses = Uses(tree, {address}, read_media=False).of(function)
     if uses:

@@ -26,6 +26,11 @@ class Mount:
     pid: int | None
 
 
+def is_system_root(mount: Mount) -> bool:
+    """Whether the system, as this process or the machine's first one sees it, runs from there."""
+    return mount.target == "/" and mount.pid in (None, 1)
+
+
 @dataclass(frozen=True)
 class Swap:
     """A line of /proc/swaps that is a block device."""
@@ -39,7 +44,8 @@ class Swap:
 
 
 def mounts(tree: Tree) -> list[Mount]:
-    """Mounts of all mount namespaces whose processes one may look at, this one's first."""
+    """Mounts of all mount namespaces whose processes one may look at, this one's first. What lies
+    outside of a process's root folder (chroot) is not shown to it: each root is looked at."""
     seen = {_namespace(tree, "self")}
     found = _mounts_of(tree, "self", None)
     for pid in tree.processes():
@@ -93,11 +99,16 @@ def _of_several_devices(tree: Tree, node: Node, all_mounts: list[Mount]) -> list
     return []
 
 
-def _namespace(tree: Tree, process: str) -> str | None:
+def _namespace(tree: Tree, process: str) -> tuple[str, str] | None:
+    """Which mounts a process sees: those of its namespace, below its root folder."""
     try:
-        return str(tree.path(f"/proc/{process}/ns/mnt").readlink())
+        namespace = str(tree.path(f"/proc/{process}/ns/mnt").readlink())
     except OSError:
         return None
+    try:
+        return namespace, str(tree.path(f"/proc/{process}/root").readlink())
+    except OSError:
+        return namespace, "/"
 
 
 def _mounts_of(tree: Tree, process: str, pid: int | None) -> list[Mount]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import stat
 import subprocess
@@ -108,6 +109,15 @@ class Tree:
         """Open a block device exclusively: while it is open nothing can be mounted from it, and it
         cannot be opened so while the kernel uses it. Raises OSError (EBUSY)."""
         return os.open(self.path(name), os.O_RDONLY | os.O_EXCL | os.O_CLOEXEC | os.O_NONBLOCK)
+
+    def is_busy(self, name: str) -> bool:
+        """Whether the kernel lets nobody open a node that only one may have open (VFIO's)."""
+        try:
+            descriptor = os.open(self.path(name), os.O_RDWR | os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            return error.errno == errno.EBUSY
+        os.close(descriptor)
+        return False
 
     def suspended_s(self) -> float:
         """How long the machine has slept since it was started."""

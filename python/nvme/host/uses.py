@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from nvme.host.blocks import BLOCK, Node, block_tree, disks_of_function, exports
+from nvme.host.blocks import BLOCK, Node, block_tree, disks_of_function, exports, passed_through
 from nvme.host.controllers import KernelController, controller_address, kernel_controller
-from nvme.host.machine import USER_DRIVERS
-from nvme.host.mounts import Mount, Swap, mounts, mounts_of_node, swaps
+from nvme.host.machine import USER_DRIVERS, VFIO
+from nvme.host.mounts import Mount, Swap, is_system_root, mounts, mounts_of_node, swaps
 from nvme.host.pci import PciFunction
 from nvme.host.signatures import Signature, SignatureError, signatures
 from nvme.host.tree import OpenFile, Tree
@@ -79,6 +79,12 @@ class Uses:
     def _open_files(self) -> list[OpenFile]:
         return list(self._tree.open_files())
 
+    @cached_property
+    def _root_pools(self) -> set[str]:
+        """The ZFS pool that the system runs from; no mount names its devices."""
+        roots = [m for m in self._mounts if m.kind == "zfs" and is_system_root(m)]
+        return {mount.source.partition("/")[0] for mount in roots}
+
     def _signatures(self, node: Node) -> list[Signature]:
         if node.name not in self._read:
             self._read[node.name] = signatures(self._tree, node.node)
@@ -107,17 +113,33 @@ class Uses:
                 "be seen from here",
                 f"take it from there: echo {function.address} > {function.path}/driver/unbind",
             )
+        seen = False
         nodes = {f"/dev/vfio/{function.group}", f"/dev/vfio/noiommu-{function.group}"}
         nodes |= {f"/dev/vfio/devices/{n}" for n in self._tree.names(f"{function.path}/vfio-dev")}
         nodes |= {f"/dev/{name}" for name in self._tree.names(f"{function.path}/uio")}
         for file in self._open_files:
             mapped = f"/{function.address}/resource" in file.target
             if file.target in nodes or mapped:
+                seen = True
                 yield _handle(function.address, file)
+        # The device's own file keeps a group whose file was closed; and processes of other PID
+        # namespaces are not seen. The kernel would wait for them without end.
+        if not seen and function.driver == VFIO and self._tree.is_root():
+            for node in sorted(nodes):
+                if node.startswith("/dev/vfio/") and self._tree.is_busy(node):
+                    yield Use(
+                        "handle",
+                        f"{function.address} is open ({node}) in a process that cannot be seen "
+                        "from here",
+                        "end what uses it: a virtual machine, a container, a test",
+                    )
+                    break
 
     def _of_controller(self, controller: KernelController) -> Iterator[Use]:
         number = self._tree.read(f"/sys/class/nvme/{controller.name}/dev")
         yield from self._handles(controller.name, f"c{number}")
+        for export in passed_through(self._tree, f"/dev/{controller.name}"):
+            yield Use("export", f"{controller.name} is served as {export}", "stop serving it")
         for namespace in controller.namespaces:
             generic = self._tree.read(f"/sys/class/nvme-generic/{namespace.generic}/dev")
             yield from self._handles(namespace.generic, f"c{generic}")
@@ -150,10 +172,10 @@ class Uses:
         title = " > ".join([*node.chain[:-1], node.title]) + remark
         for mount in mounts_of_node(self._tree, node, self._mounts):
             seen = f" (seen by process {mount.pid})" if mount.pid is not None else ""
-            is_root = mount.target == "/" and mount.pid is None
+            is_root = is_system_root(mount)
             target = shlex.quote(mount.target)
             remedy = f"umount {target}"
-            if mount.pid is not None:
+            if mount.pid not in (None, 1):
                 remedy = f"nsenter -t {mount.pid} -m umount {target}, or end that process"
             if is_root:
                 remedy = "it is the drive this system runs from: use another one"
@@ -189,6 +211,7 @@ class Uses:
                     "member",
                     f"{node.name}{remark} is a member of {mark.title}",
                     f"take it out of there; if its data may be lost: wipefs --all {node.node}",
+                    mark.kind == "zfs_member" and mark.label in self._root_pools,
                 )
 
     def _holder(self, node: Node, remark: str) -> Use:

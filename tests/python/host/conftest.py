@@ -27,6 +27,7 @@ class FakeMachine(Tree):
         self.signatures = {}  # node: [(type, label)], or an error text
         self.exclusive = set()  # nodes the kernel holds
         self.claims = {}  # descriptor: node
+        self.busy = set()  # nodes of VFIO that somebody has open
         self.as_root = True
         self.nvme = {}  # address: what its drive is like
         self.refuses = set()  # drivers whose probe fails
@@ -228,6 +229,9 @@ class FakeMachine(Tree):
         descriptor = super().claim(name)
         self.claims[descriptor] = name
         return descriptor
+
+    def is_busy(self, name):
+        return name in self.busy
 
     def is_root(self):
         return self.as_root

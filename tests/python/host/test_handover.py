@@ -156,6 +156,27 @@ def test_an_open_device_by_other_nodes(machine, set_up, reset, node):
     unchanged(machine, lambda: reset(A), "open in process 4711 (python)", error=InUseError)
 
 
+def test_an_open_device_whose_process_is_hidden(machine, set_up, reset):
+    """In another PID namespace, or with the file of the device alone: the group is busy."""
+    machine.drive(A)
+    set_up(A)
+    machine.busy = {"/dev/vfio/14"}
+    text = "open (/dev/vfio/14) in a process that cannot be seen"
+    unchanged(machine, lambda: reset(A), text, error=InUseError)
+    unchanged(machine, reset, text, error=InUseError)
+    machine.busy = set()
+    reset(A)
+    assert machine.bound_to(A) == "nvme"
+
+
+def test_reset_of_what_was_never_handed_over(machine, reset):
+    """No driver is looked for: somebody may have left it without one on purpose."""
+    machine.function("0000:00:02.0", class_code=0x030000, group="1")
+    machine.function("0000:00:1c.0", class_code=0x060400, group="2", driver="pcieport")
+    unchanged(machine, lambda: reset("0000:00:02.0"), "display controller (driver none)")
+    unchanged(machine, lambda: reset("0000:00:1c.0"), "a bridge (driver pcieport)")
+
+
 # --- crashes and stale state --------------------------------------------------------------------
 
 

@@ -365,3 +365,49 @@ def test_commands_of_this_machine():
     with pytest.raises(OSError) as caught:
         tree.write("/sys/no/such/file", "1")
     assert caught.value.errno == errno.ENOENT
+
+
+# --- what hides ----------------------------------------------------------------------------------
+
+
+def test_the_machines_root_is_final_in_a_container_too(drive, refused):
+    drive.process(1, "systemd", namespace="mnt:[7]")
+    drive.mount("/dev/nvme0n1", "/", process="1")
+    drive.mount("overlay", "/", kind="overlay")
+    refused("is mounted on /", "the drive this system runs from")
+    with pytest.raises(InUseError, match="Not even --force"):
+        set_up(drive, force=(SERIAL,))
+    assert drive.bound_to(A) == "nvme"
+
+
+def test_mounts_outside_of_a_chroot(drive, refused):
+    """They are of the same mount namespace, and not in this process's mountinfo."""
+    drive.link("/proc/self/root", "/srv/jail")
+    drive.process(1, "systemd")
+    drive.link("/proc/1/root", "/")
+    drive.mount("/dev/nvme0n1", "/data", process="1")
+    refused("nvme0n1 is mounted on /data")
+
+
+def test_root_on_zfs(drive, refused):
+    """The mount names a pool, which only the mark on the drive has."""
+    drive.mount("rpool/ROOT/debian", "/", kind="zfs")
+    drive.signatures["/dev/nvme0n1"] = [("zfs_member", "rpool")]
+    drive.exclusive = {"/dev/nvme0n1"}
+    refused('a ZFS pool "rpool"', "Not even --force")
+    with pytest.raises(InUseError):
+        set_up(drive, force=(SERIAL,))
+    drive.signatures["/dev/nvme0n1"] = [("zfs_member", "tank")]
+    set_up(drive, force=(SERIAL,))
+    assert drive.bound_to(A) == VFIO
+
+
+def test_a_controller_that_the_kernel_passes_through(drive, refused):
+    at = "/sys/kernel/config/nvmet/subsystems/nqn.y/passthru"
+    drive.file("/dev/nvme0")
+    drive.file(f"{at}/device_path", "/dev/nvme0")
+    drive.file(f"{at}/enable", "1")
+    refused("nvme0 is served as the kernel's NVMe target nqn.y", kinds=["export"])
+    drive.file(f"{at}/enable", "0")
+    set_up(drive)
+    assert drive.bound_to(A) == VFIO

@@ -1,6 +1,7 @@
 #include "bindings/buffer.h"
 
 #include <cstring>
+#include <optional>
 #include <span>
 
 #include <nanobind/stl/string.h>
@@ -11,6 +12,7 @@
 #include "bindings/controller.h"
 #include "bindings/errors.h"
 #include "bindings/int_arg.h"
+#include "bindings/open_device.h"
 #include "ioworker/pattern.h"
 #include "ioworker/workload.h"
 
@@ -218,7 +220,11 @@ Buffer::Buffer(uint64_t size, std::string name, uint64_t pvalue, uint64_t ptype)
     throw_argument_error("pvalue = " + std::to_string(pvalue) + " is not in 0.." +
                          std::to_string(most) + " for this ptype");
   }
-  memory_->block = pcie::DmaMemory::instance().allocate(size);
+  {
+    std::optional<PythonWait> wait;
+    if (OpenDevice::any_is_served()) wait.emplace();
+    memory_->block = pcie::DmaMemory::instance().allocate(size);
+  }
   memory_->owner = this;
   if (ptype != ioworker::kPatternConstant || pvalue != 0) {
     const uint64_t unit = std::min<uint64_t>(kPatternUnit, size);

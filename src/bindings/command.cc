@@ -146,8 +146,9 @@ uint32_t wait_done(OpenController& controller, driver::CommandQueue& queue, uint
   uint32_t cdw0 = 0;
   {
     // The embedded SSD has mostly completed the command inside the doorbell: then the GIL stays.
-    // Nobody else may be at the queue for a look at it.
-    const bool ready = busy == 0 && queue.pair().cq().ready();
+    // Nobody else may be at the queue for a look at it. A served device may want a message, and
+    // answer it, when the completion is taken.
+    const bool ready = busy == 0 && !controller.is_served() && queue.pair().cq().ready();
     const Busy counted(busy);
     const PythonWait wait(ready ? PythonWait::Start::kWithGil : PythonWait::Start::kWithoutGil);
     ScriptDelivery delivery(controller, queue.pair().id());

@@ -50,11 +50,13 @@ uint32_t register_offset(const Controller& self, const IntArg& offset) {
   return static_cast<uint32_t>(at);
 }
 
-// Over PCIe a register is a matter of nanoseconds; on a fabric others run while the target answers.
+// Over PCIe a register is a matter of nanoseconds; others run while a target on a fabric or a
+// server answers.
 template <class Access>
 auto access(Controller& self, Access on) {
   const auto driver = self.open().shared_driver();
-  if (driver->transport().function() != nullptr) [[likely]]
+  const auto function = driver->transport().function();
+  if (function != nullptr && !function->is_served()) [[likely]]
     return on(*driver);
   const PythonWait wait;
   return on(*driver);
@@ -175,7 +177,7 @@ void Controller::send(driver::Command command, nb::handle callback) {
       command.hook = std::move(context);
     }
     command.own_event = true;
-    driver().admin().send(std::move(command));
+    send_now(std::move(command));
     return;
   }
   const verify::NamespaceChange change = change_of(command.sqe);
@@ -188,6 +190,12 @@ void Controller::send(driver::Command command, nb::handle callback) {
     }
     command.hook = std::move(context);
   }
+  send_now(std::move(command));
+}
+
+void Controller::send_now(driver::Command command) {
+  std::optional<PythonWait> wait;
+  if (open_->is_served()) wait.emplace();
   driver().admin().send(std::move(command));
 }
 

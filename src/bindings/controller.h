@@ -48,6 +48,7 @@ class Controller {
   void clear();
 
  private:
+  void send_now(driver::Command command);
   [[noreturn]] void throw_closed() const;
   void stop_listening() noexcept;
 

@@ -84,6 +84,9 @@ void Namespace::send(Qpair& qpair, driver::Command command, const Buffer* buffer
     }
     command.hook = std::move(context);
   }
+  std::optional<PythonWait> wait;
+  if (controller_->is_served()) [[unlikely]]
+    wait.emplace();
   queue.send(std::move(command));
 }
 

@@ -1,6 +1,7 @@
 #include "bindings/open_device.h"
 
 #include <algorithm>
+#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -33,6 +34,11 @@ verify::Atomicity atomicity_of(const spec::IdentifyNamespace& ns,
   constexpr uint8_t kNsabp = 1U << 1;  // NSFEAT: NAWUPF instead of AWUPF
   const uint32_t lbas = ((ns.nsfeat & kNsabp) != 0 ? ns.nawupf : controller.awupf) + 1U;
   return {lbas, ns.nabspf == 0 ? 0 : ns.nabspf + 1U};
+}
+
+bool served(driver::Controller& driver) {
+  const auto function = driver.transport().function();
+  return function != nullptr && function->is_served();
 }
 
 std::shared_ptr<pcie::Function> open_function(const std::string& address) {
@@ -117,7 +123,12 @@ std::shared_ptr<OpenController> OpenDevice::controller() {
 }
 
 std::shared_ptr<driver::Controller> OpenDevice::open_driver(std::string* subnqn) const {
-  if (!fabric_) return driver::Controller::open(shared_function());
+  if (!fabric_) {
+    auto function = shared_function();
+    std::optional<PythonWait> wait;
+    if (function->is_served()) wait.emplace();
+    return driver::Controller::open(std::move(function));
+  }
   auto options = driver::tcp::make_options(*fabric_);
   const PythonWait wait;
   auto transport =
@@ -132,10 +143,22 @@ void OpenDevice::close() noexcept {
   for (const auto& one : std::exchange(controllers_, {})) {
     if (const auto controller = one.lock()) controller->close();
   }
+  if (function_ != nullptr && function_->is_served()) {
+    auto function = std::move(function_);
+    const PythonWait wait;
+    function.reset();
+  }
   function_.reset();
   fabric_.reset();
   slot_.reset();
   std::erase(open_devices(), this);
+}
+
+bool OpenDevice::any_is_served() {
+  const auto& all = open_devices();
+  return std::any_of(all.begin(), all.end(), [](const OpenDevice* one) {
+    return one->function_ != nullptr && one->function_->is_served();
+  });
 }
 
 void OpenDevice::close_all() noexcept {
@@ -182,7 +205,8 @@ OpenController::OpenController(std::shared_ptr<OpenDevice> device,
     : device_(std::move(device)),
       driver_(std::move(driver)),
       knowledge_(std::move(knowledge)),
-      changes_(knowledge_->changes) {}
+      changes_(knowledge_->changes),
+      served_(served(*driver_)) {}
 
 OpenController::~OpenController() { close(); }
 

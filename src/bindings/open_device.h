@@ -63,6 +63,8 @@ class OpenDevice : public std::enable_shared_from_this<OpenDevice> {
   std::shared_ptr<OpenController> controller_if_any() const;
   void close() noexcept;
 
+  // Whether memory that is allocated is announced to other programs, which takes their answer.
+  static bool any_is_served();
   // At interpreter exit: everything that is still open.
   static void close_all() noexcept;
 
@@ -152,6 +154,8 @@ class OpenController {
   driver::Controller& driver() const;
   const std::shared_ptr<driver::Controller>& shared_driver() const;
   bool is_open() const { return driver_ != nullptr; }
+  // Another program answers each access: a doorbell may take a message and its reply.
+  bool is_served() const { return served_; }
   const std::shared_ptr<OpenDevice>& device() const { return device_; }
   void close() noexcept;
 
@@ -211,6 +215,7 @@ class OpenController {
   std::unordered_map<uint32_t, std::weak_ptr<OpenNamespace>> namespaces_;
   std::shared_ptr<SubsystemKnowledge> knowledge_;
   std::shared_ptr<verify::NamespaceChanges> changes_;
+  const bool served_;
 };
 
 }  // namespace pynvme::bindings

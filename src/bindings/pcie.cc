@@ -26,6 +26,15 @@ namespace {
                             .c_str());
 }
 
+// Others run while a server answers.
+template <class Access>
+auto access(const Pcie& self, Access on) {
+  const auto function = self.device()->shared_function();
+  std::optional<PythonWait> wait;
+  if (function->is_served()) wait.emplace();
+  return on(*function);
+}
+
 uint16_t offset_of(const Pcie& self, const IntArg& index) {
   const uint64_t offset = index.u64("offset");
   if (offset >= self.function().config_size())
@@ -44,12 +53,14 @@ std::vector<uint32_t> read_bytes(const Pcie& self, const nb::slice& slice) {
   Py_ssize_t step = 0;
   if (PySlice_Unpack(slice.ptr(), &first, &last, &step) != 0) throw nb::python_error();
   const Py_ssize_t count = PySlice_AdjustIndices(size, &first, &last, step);
-  std::vector<uint32_t> bytes;
-  bytes.reserve(static_cast<size_t>(count));
-  for (Py_ssize_t i = 0; i < count; ++i) {
-    bytes.push_back(self.function().config_read(static_cast<uint16_t>(first + i * step), 1));
-  }
-  return bytes;
+  return access(self, [&](pcie::Function& function) {
+    std::vector<uint32_t> bytes;
+    bytes.reserve(static_cast<size_t>(count));
+    for (Py_ssize_t i = 0; i < count; ++i) {
+      bytes.push_back(function.config_read(static_cast<uint16_t>(first + i * step), 1));
+    }
+    return bytes;
+  });
 }
 
 uint64_t read_register(const Pcie& self, const IntArg& offset, const IntArg& byte_count) {
@@ -59,15 +70,17 @@ uint64_t read_register(const Pcie& self, const IntArg& offset, const IntArg& byt
     throw_index(self, "offset " + std::to_string(first + count - 1));
   }
   // The widest aligned accesses that cover it: a register is read as a whole where it can be.
-  uint64_t value = 0;
-  for (uint64_t done = 0; done < count;) {
-    const auto at = static_cast<uint16_t>(first + done);
-    unsigned width = 4;
-    while (at % width != 0 || width > count - done) width /= 2;
-    value |= uint64_t{self.function().config_read(at, width)} << (8 * done);
-    done += width;
-  }
-  return value;
+  return access(self, [&](pcie::Function& function) {
+    uint64_t value = 0;
+    for (uint64_t done = 0; done < count;) {
+      const auto at = static_cast<uint16_t>(first + done);
+      unsigned width = 4;
+      while (at % width != 0 || width > count - done) width /= 2;
+      value |= uint64_t{function.config_read(at, width)} << (8 * done);
+      done += width;
+    }
+    return value;
+  });
 }
 
 uint64_t bar_offset(const Pcie& self, const IntArg& offset, const IntArg& bar) {
@@ -95,13 +108,16 @@ void bind_pcie(nb::module_& m) {
       .def(
           "__getitem__",
           [](const Pcie& self, const IntArg& index) {
-            return self.function().config_read(offset_of(self, index), 1);
+            const uint16_t at = offset_of(self, index);
+            return access(self, [at](pcie::Function& on) { return on.config_read(at, 1); });
           },
           "offset"_a, nb::sig("def __getitem__(self, index: int, /) -> int"), doc::kGetConfig)
       .def(
           "__setitem__",
           [](Pcie& self, const IntArg& index, const IntArg& value) {
-            self.function().config_write(offset_of(self, index), value.u8("byte value"), 1);
+            const uint16_t at = offset_of(self, index);
+            const uint8_t byte = value.u8("byte value");
+            access(self, [=](pcie::Function& on) { on.config_write(at, byte, 1); });
           },
           "offset"_a, "value"_a,
           nb::sig("def __setitem__(self, index: int, value: int, /) -> None"), doc::kSetConfig)
@@ -109,22 +125,27 @@ void bind_pcie(nb::module_& m) {
       .def(
           "cap_offset",
           [](const Pcie& self, const IntArg& id) -> std::optional<uint16_t> {
-            return pcie::ConfigSpace(self.function()).find(id.u8("id"));
+            const uint8_t wanted = id.u8("id");
+            return access(self, [=](pcie::Function& on) -> std::optional<uint16_t> {
+              return pcie::ConfigSpace(on).find(wanted);
+            });
           },
           "id"_a, doc::kCapOffset)
       .def(
           "mem_dword_read",
           [](const Pcie& self, const IntArg& offset, const IntArg& bar) {
             const uint64_t at = bar_offset(self, offset, bar);
-            return self.function().bar_read(static_cast<unsigned>(bar.u8("bar")), at, 4);
+            const unsigned number = bar.u8("bar");
+            return access(self, [=](pcie::Function& on) { return on.bar_read(number, at, 4); });
           },
           "offset"_a, "bar"_a = 0, doc::kMemDwordRead)
       .def(
           "mem_dword_write",
           [](Pcie& self, const IntArg& offset, const IntArg& value, const IntArg& bar) {
             const uint64_t at = bar_offset(self, offset, bar);
-            self.function().bar_write(static_cast<unsigned>(bar.u8("bar")), at, value.u32("value"),
-                                      4);
+            const unsigned number = bar.u8("bar");
+            const uint32_t to = value.u32("value");
+            access(self, [=](pcie::Function& on) { on.bar_write(number, at, to, 4); });
           },
           "offset"_a, "value"_a, "bar"_a = 0, doc::kMemDwordWrite)
       .def_prop_ro(
@@ -135,7 +156,10 @@ void bind_pcie(nb::module_& m) {
   // What python/nvme/pcie.py builds on.
   m.def("pcie_config_write",
         [](Pcie& self, const IntArg& offset, const IntArg& value, const IntArg& size) {
-          self.function().config_write(offset.u16("offset"), value.u32("value"), size.u8("size"));
+          const uint16_t at = offset.u16("offset");
+          const uint32_t to = value.u32("value");
+          const unsigned width = size.u8("size");
+          access(self, [=](pcie::Function& on) { on.config_write(at, to, width); });
         });
   m.def("pcie_hot_reset", [](Pcie& self) {
     const auto function = self.device()->shared_function();
@@ -165,9 +189,11 @@ void bind_pcie(nb::module_& m) {
     function->function_level_reset();
     config.restore(saved);
   });
-  m.def("pcie_config_save", [](Pcie& self) { return pcie::ConfigSpace(self.function()).save(); });
+  m.def("pcie_config_save", [](Pcie& self) {
+    return access(self, [](pcie::Function& on) { return pcie::ConfigSpace(on).save(); });
+  });
   m.def("pcie_config_restore", [](Pcie& self, const std::vector<uint32_t>& saved) {
-    pcie::ConfigSpace(self.function()).restore(saved);
+    access(self, [&](pcie::Function& on) { pcie::ConfigSpace(on).restore(saved); });
   });
 }
 

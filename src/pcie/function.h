@@ -32,6 +32,8 @@ class Function {
 
   // "sim", "0000:01:00.0": what errors call the device.
   virtual const std::string& name() const = 0;
+  // Whether another program answers each access, which may take its time.
+  virtual bool is_served() const { return false; }
 
   // Configuration space, 1, 2 or 4 bytes, naturally aligned. All ones when the device is gone.
   virtual uint32_t config_read(uint16_t offset, unsigned size) = 0;

@@ -88,6 +88,11 @@ std::unique_ptr<VfioUserConnection> VfioUserConnection::open(const std::string& 
   if (stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode)) socket_path += "/cntrl";
   const uint64_t tries = (restarting ? kRestartNs : kLetGoNs) / kPauseNs;
   std::string why;
+  if (stat(socket_path.c_str(), &found) == 0 && !S_ISSOCK(found.st_mode)) {
+    throw OpenError("cannot open unix:" + path +
+                    ": there is a file that is no socket. A drive of this machine is named by its "
+                    "PCI address, which ./pynvme info lists");
+  }
   for (uint64_t i = 0; i < tries; ++i) {
     bool retry = restarting;
     if (auto connection = try_open(socket_path, &why, &retry)) return connection;

@@ -32,6 +32,7 @@ class VfioUserFunction final : public Function {
   ~VfioUserFunction() override;
 
   const std::string& name() const override { return name_; }
+  bool is_served() const override { return true; }
   bool removed() const override;
   std::string removal() const override;
   // The connection's watcher sees the server's end by itself.

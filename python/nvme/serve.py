@@ -38,6 +38,7 @@ class _Tcp:
             dhchap=_dhchap(args.dhchap_key, args.dhchap_ctrl_key),
             advertise=args.advertise,
             in_capsule=args.in_capsule,
+            tls_key=args.tls_key,
         )
         try:
             for match, action in args.fault:
@@ -110,6 +111,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--fault", nargs=2, action="append", default=[], metavar=("MATCH", "ACTION"),
         help="NVMe/TCP: what the SSD does wrong, as Ssd.fault() has it: read,lba=8-15 flip:bits=2",
+    )  # fmt: skip
+    parser.add_argument(
+        "--tls-key", metavar="KEY_OR_FILE",
+        help="NVMe/TCP: only with TLS 1.3 and this key (NVMeTLSkey-1:...), or the one in this file",
     )  # fmt: skip
     parser.add_argument(
         "--dut", "--pciaddr", default="sim", metavar="DEVICE",

@@ -99,6 +99,8 @@ class Target:
         stall_timeout: seconds a host may leave its data unread
         term_timeout: seconds a host has to close after C2HTermReq
         spin_us: how long its thread looks for work before it sleeps
+        tls_key: hosts must connect with TLS 1.3 and this key ("NVMeTLSkey-1:01:...:"), or the one
+            in the file of this name
 
     >>> import nvme as d
     >>> from nvme.target import Target
@@ -129,6 +131,7 @@ class Target:
         stall_timeout: float = 30.0,
         term_timeout: float = 30.0,
         spin_us: int = 50,
+        tls_key: str | None = None,
     ) -> None:
         for name, number in (
             ("in_capsule", in_capsule), ("max_h2c_data", max_h2c_data),
@@ -161,6 +164,8 @@ class Target:
             for hostnqn, secrets in (dhchap or {}).items():
                 pair = (secrets, "") if isinstance(secrets, str) else secrets
                 options.add_dhchap(hostnqn, *pair)
+            if tls_key is not None:
+                options.set_tls_key(tls_key)
             self._target = _core.Target(_ssd_options(ssd), options)
         except ValueError as error:
             raise ArgumentError(str(error)) from None

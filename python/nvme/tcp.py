@@ -20,6 +20,8 @@ class Tcp(_core.Pcie):
         dhchap_secret: the host's secret for DH-HMAC-CHAP ("DHHC-1:00:...:"), for targets that ask
             for authentication
         dhchap_ctrl_secret: the controller's, for one that shall prove itself too
+        tls_key: connect with TLS 1.3 and this pre-shared key ("NVMeTLSkey-1:01:...:"), or the one
+            in the file of this name
 
     Nothing is sent before a Controller is made of it. What belongs to PCIe (registers of the
     configuration space, BAR memory, resets of the function) raises ArgumentError.
@@ -38,6 +40,7 @@ class Tcp(_core.Pcie):
         *,
         dhchap_secret: str | None = None,
         dhchap_ctrl_secret: str | None = None,
+        tls_key: str | None = None,
     ) -> None:
         port = integer("port", port, 1, 65535)
         host, semicolon, options = address_text(addr).strip().partition(";")
@@ -45,7 +48,11 @@ class Tcp(_core.Pcie):
             host = f"[{host}]"
         if ":" not in host.rpartition("]")[2]:
             host = f"{host}:{port}"
-        keys = {"dhchap_secret": dhchap_secret, "dhchap_ctrl_secret": dhchap_ctrl_secret}
+        keys = {
+            "dhchap_secret": dhchap_secret,
+            "dhchap_ctrl_secret": dhchap_ctrl_secret,
+            "tls_key": tls_key,
+        }
         given = [f"{key}={value}" for key, value in keys.items() if value is not None]
         options = ";".join(([options] if options else []) + given)
         semicolon = ";" if options else semicolon

@@ -13,6 +13,7 @@
 
 #include "base/crypto.h"
 #include "base/dhchap.h"
+#include "base/tls/psk.h"
 #include "bindings/bind.h"
 #include "bindings/faults.h"
 #include "bindings/wire_fault.h"
@@ -106,7 +107,15 @@ void bind_target(nb::module_& m) {
       .def_rw("connect_timeout_ms", &Options::connect_timeout_ms)
       .def_rw("stall_timeout_ms", &Options::stall_timeout_ms)
       .def_rw("term_timeout_ms", &Options::term_timeout_ms)
-      .def_rw("spin_us", &Options::spin_us);
+      .def_rw("spin_us", &Options::spin_us)
+      .def(
+          "set_tls_key",
+          [](Options& self, const std::string& text_or_path) {
+            base::require_crypto("TLS");
+            self.tls_key =
+                std::make_shared<base::tls::PreSharedKey>(base::tls::load_key(text_or_path));
+          },
+          "text_or_path"_a);
 
   nb::class_<Target>(m, "Target")
       .def(nb::init<const std::string&, Options>(), "ssd"_a, "options"_a)

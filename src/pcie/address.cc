@@ -28,9 +28,11 @@ constexpr std::string_view kTcpKeys[] = {"nqn",
                                          "dhchap_secret",
                                          "dhchap_ctrl_secret",
                                          "dhchap_hash",
-                                         "dhchap_group"};
+                                         "dhchap_group",
+                                         "tls_key",
+                                         "tls_key_file"};
 // Of these, those that no name and no error shows.
-constexpr std::string_view kSecretKeys[] = {"dhchap_secret", "dhchap_ctrl_secret"};
+constexpr std::string_view kSecretKeys[] = {"dhchap_secret", "dhchap_ctrl_secret", "tls_key"};
 // What secrets begin with, whatever key they are written behind.
 constexpr std::string_view kSecretForms[] = {"DHHC-1:", "NVMeTLSkey-1:"};
 
@@ -172,7 +174,8 @@ std::optional<Address> tcp(std::string_view whole, std::string_view text) {
       (v6 ? "[" + address.host + "]" : address.host) + ":" + std::to_string(address.port);
   for (const auto& [key, value] : address.parameters) {
     if (key == "nqn") address.options = value;
-    if (!is_secret(key)) address.name.append(";").append(key).append("=").append(value);
+    if (is_secret(key)) continue;
+    address.name.append(";").append(key).append("=").append(without_secrets(value));
   }
   return address;
 }

@@ -66,7 +66,7 @@ class Discovery {
       : options_(options),
         idle_(idle),
         queue_({0, kEntries - TcpQueue::kOwnCommands, {}, {}}, options, base::Clock::real(), true) {
-    queue_.open(dial(options_, idle_), idle_);
+    queue_.open(dial(options_, std::string(fabrics::kDiscoveryNqn), idle_), idle_);
     auto data =
         connect_data(options_, std::string(fabrics::kDiscoveryNqn), fabrics::kCntlidDynamic);
     const spec::Cqe cqe = run(connect_command(0, kEntries, 0, 0), &data, sizeof(data), "Connect");

@@ -1,6 +1,6 @@
 // Keys of an address in the order of docs/tcp.md. Who the host is: the address says it, or
 // PYNVME_HOSTNQN and PYNVME_HOSTID, or /etc/nvme, where the machine's other NVMe tools look, or the
-// machine's own identifier.
+// machine's own identifier. No text of an error has a key.
 #include "driver/tcp/options.h"
 
 #include <cctype>
@@ -131,6 +131,15 @@ void set_defaults(Options& options, bool has_nqn, bool has_id) {
   nqn("PYNVME_HOSTNQN", options.hostnqn);
 }
 
+std::shared_ptr<TlsKey> tls_key(const std::string& where, const std::string& text_or_path) {
+  try {
+    base::require_crypto("TLS (" + where + ")");
+    return std::make_shared<TlsKey>(base::tls::load_key(text_or_path));
+  } catch (const std::exception& error) {
+    throw pcie::AddressError(where + ": " + error.what());
+  }
+}
+
 }  // namespace
 
 std::string uuid_text(const std::array<uint8_t, 16>& bytes) {
@@ -208,10 +217,19 @@ Options make_options(const pcie::Address& address) {
        [&](const auto& k, const auto& v) {
          options.dhchap_group = one_of(k, v, auth::GroupId::kNull, auth::kGroupNames);
        }},
+      {"tls_key", [&](const auto&, const auto& v) { options.tls = tls_key(";tls_key", v); }},
+      {"tls_key_file",
+       [&](const auto& k, const auto& v) {
+         options.tls = tls_key(pcie::without_secrets(";" + k + "=" + v), v);
+       }},
   };
   for (const auto& [key, value] : address.parameters) setters.at(key)(key, value);
   set_defaults(options, has_nqn, has_id);
   set_default_secrets(options);
+  if (options.tls == nullptr) {
+    const std::string key = environment("PYNVME_TLS_KEY");
+    if (!key.empty()) options.tls = tls_key("PYNVME_TLS_KEY", key);
+  }
   return options;
 }
 

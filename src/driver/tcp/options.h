@@ -3,15 +3,27 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "base/dhchap.h"
+#include "base/tls/psk.h"
 #include "pcie/address.h"
 #include "spec/auth.h"
 
 namespace pynvme::driver::tcp {
+
+// The key of a target's connections, and what is known of the target's view of it.
+struct TlsKey {
+  explicit TlsKey(base::tls::PreSharedKey psk) : key(std::move(psk)) {}
+
+  const base::tls::PreSharedKey key;
+  std::atomic<size_t> agreed{0};  // which of its identities the target took last
+};
 
 struct Options {
   std::string name;  // as errors call the target: address and options, without secrets
@@ -32,6 +44,7 @@ struct Options {
   base::DhchapSecret dhchap_ctrl_secret;            // empty: the controller need not prove itself
   std::optional<spec::auth::HashId> dhchap_hash;    // the only one that is offered
   std::optional<spec::auth::GroupId> dhchap_group;  // the same
+  std::shared_ptr<TlsKey> tls;                      // null: no TLS
 };
 
 // Throws pcie::AddressError.

@@ -39,6 +39,8 @@ Stream::Stream(int fd) : fd_(fd) {
 }
 
 ssize_t Stream::receive(const iovec* parts, int count) noexcept {
+  if (tls_ != nullptr) [[unlikely]]
+    return tls_->receive(parts, count);
   ssize_t bytes = 0;
   if (count == 1) {
     // The kernel has no list to copy and to check: the usual case, and every empty poll.
@@ -58,6 +60,8 @@ ssize_t Stream::receive(const iovec* parts, int count) noexcept {
 }
 
 ssize_t Stream::send(const iovec* parts, int count) noexcept {
+  if (tls_ != nullptr) [[unlikely]]
+    return tls_->send(parts, count);
   if (count == 1) {
     const ssize_t bytes = ::send(fd_, parts->iov_base, parts->iov_len, MSG_DONTWAIT | MSG_NOSIGNAL);
     if (bytes >= 0) return bytes;
@@ -72,11 +76,18 @@ ssize_t Stream::send(const iovec* parts, int count) noexcept {
 }
 
 void Stream::wait(bool send, int ms) const noexcept {
+  if (tls_ != nullptr && tls_->has_input()) return;
   pollfd one{fd_, static_cast<short>(send ? POLLIN | POLLOUT : POLLIN), 0};
   poll(&one, 1, ms);
 }
 
+std::string Stream::reason(int error) const {
+  return tls_ != nullptr && !tls_->error().empty() ? tls_->error() : std::strerror(error);
+}
+
 void Stream::close() noexcept {
+  if (tls_ != nullptr) tls_->end();
+  tls_.reset();
   if (fd_ >= 0) ::close(fd_);
   fd_ = -1;
 }
@@ -87,7 +98,9 @@ void Stream::reset() noexcept {
   close();
 }
 
-Stream dial(const Options& options, const std::function<void()>& idle) {
+namespace {
+
+Stream connect_plainly(const Options& options, const std::function<void()>& idle) {
   const auto fail = [&](const std::string& why) -> EnumerateError {
     return EnumerateError(
         "cannot connect to " + options.name + ": " + why +
@@ -128,6 +141,61 @@ Stream dial(const Options& options, const std::function<void()>& idle) {
   }
   if (error != 0) throw fail(std::strerror(error));
   return stream;
+}
+
+// Whether the target agreed; it is to be asked by another name where it did not. Throws
+// EnumerateError for a target that cannot agree at all.
+bool shake_hands(Stream& stream, const Options& options, const base::tls::Identity& identity,
+                 const std::function<void()>& idle, std::string* refusal) {
+  using Step = base::tls::Channel::Step;
+  auto tls = base::tls::make_client(stream.fd(), identity);
+  const base::Clock& clock = base::Clock::real();
+  const uint64_t start_ns = clock.now_ns();
+  for (;;) {
+    const Step step = tls->handshake();
+    if (step == Step::kDone) {
+      stream.secure(std::move(tls));
+      return true;
+    }
+    if (step == Step::kRefused) {
+      *refusal = tls->error();
+      return false;
+    }
+    if (step == Step::kFailed) {
+      throw EnumerateError(options.name + ": TLS is not possible: " + tls->error() +
+                           ". Does the target speak TLS 1.3 at this port?");
+    }
+    pollfd one{stream.fd(), static_cast<short>(tls->wants_to_send() ? POLLIN | POLLOUT : POLLIN),
+               0};
+    poll(&one, 1, kPollMs);
+    if (idle) idle();
+    if (clock.now_ns() - start_ns > uint64_t{options.answer_ms} * 1'000'000) {
+      throw EnumerateError(options.name + ": the TLS handshake was not over within " +
+                           std::to_string(options.answer_ms) +
+                           " ms. Does the target speak TLS 1.3 at this port?");
+    }
+  }
+}
+
+}  // namespace
+
+Stream dial(const Options& options, const std::string& subnqn, const std::function<void()>& idle) {
+  if (options.tls == nullptr) return connect_plainly(options, idle);
+  // A target knows the key by one name, as the one that set it up derived it.
+  const auto names = base::tls::identities(options.tls->key, options.hostnqn, subnqn);
+  const size_t first = options.tls->agreed.load(std::memory_order_relaxed);
+  std::string refusal;
+  for (size_t i = 0; i < names.size(); ++i) {
+    const size_t index = (first + i) % names.size();
+    Stream stream = connect_plainly(options, idle);
+    if (shake_hands(stream, options, names[index], idle, &refusal)) {
+      options.tls->agreed.store(index, std::memory_order_relaxed);
+      return stream;
+    }
+  }
+  throw EnumerateError(options.name + ": the target refused the TLS handshake (" + refusal +
+                       "). Is the key the one that it has for host " + options.hostnqn +
+                       " and subsystem " + subnqn + ", and does it speak TLS at this port?");
 }
 
 }  // namespace pynvme::driver::tcp

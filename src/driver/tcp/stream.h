@@ -1,4 +1,5 @@
-// The connected socket of one queue: never blocks, never raises SIGPIPE.
+// The connected socket of one queue, with TLS where a key is given: never blocks, never raises
+// SIGPIPE.
 #pragma once
 
 #include <sys/uio.h>
@@ -6,8 +7,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <utility>
+
+#include "base/tls/channel.h"
 
 namespace pynvme::driver::tcp {
 
@@ -19,9 +23,11 @@ class Stream {
   // Takes over a connected socket; switches it to non-blocking.
   explicit Stream(int fd);
   ~Stream() { close(); }
-  Stream(Stream&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  Stream(Stream&& other) noexcept
+      : fd_(std::exchange(other.fd_, -1)), tls_(std::move(other.tls_)) {}
   Stream& operator=(Stream&& other) noexcept {
     std::swap(fd_, other.fd_);
+    std::swap(tls_, other.tls_);
     return *this;
   }
 
@@ -29,7 +35,7 @@ class Stream {
   int fd() const noexcept { return fd_; }
 
   // Bytes moved; 0 when nothing can be moved now; -1 and errno when it is over, where a peer that
-  // closed the connection is errno 0.
+  // closed the connection is errno 0. What send() did not take comes first the next time.
   ssize_t receive(const iovec* parts, int count) noexcept;
   ssize_t send(const iovec* parts, int count) noexcept;
   // Waits until there is something to receive, or `send` to write to; at most `ms`.
@@ -37,12 +43,19 @@ class Stream {
   void close() noexcept;
   // The same, but the peer sees a reset.
   void reset() noexcept;
+  // What `error`, the errno of the last call, means.
+  std::string reason(int error) const;
+
+  // From here on all goes through it; its handshake is over.
+  void secure(std::unique_ptr<base::tls::Channel> tls) noexcept { tls_ = std::move(tls); }
 
  private:
   int fd_ = -1;
+  std::unique_ptr<base::tls::Channel> tls_;
 };
 
-// Connects within options.answer_ms, calling `idle` meanwhile. Throws EnumerateError.
-Stream dial(const Options& options, const std::function<void()>& idle);
+// Connects within options.answer_ms, calling `idle` meanwhile, and makes it secure where the
+// options have a key, for which the subsystem has to be known. Throws EnumerateError.
+Stream dial(const Options& options, const std::string& subnqn, const std::function<void()>& idle);
 
 }  // namespace pynvme::driver::tcp

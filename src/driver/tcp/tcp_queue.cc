@@ -151,7 +151,9 @@ void TcpQueue::open(Stream stream, const std::function<void()>& idle) {
     }
   }
   throw EnumerateError(options_.name + ": " + error() +
-                       ". Is what listens there an NVMe/TCP target?");
+                       (options_.tls == nullptr
+                            ? ". Is what listens there an NVMe/TCP target, and one without TLS?"
+                            : ". Is what listens there an NVMe/TCP target?"));
 }
 
 void TcpQueue::serve(QueuePair* pair) {
@@ -446,25 +448,29 @@ void TcpQueue::flush() noexcept {
 bool TcpQueue::send_parts(size_t end) noexcept {
   while (first_part_ < end) {
     const auto count = static_cast<int>(end - first_part_);
-    ssize_t sent = stream_.send(&parts_[first_part_], count);
+    const ssize_t sent = stream_.send(&parts_[first_part_], count);
     if (sent < 0) {
       // What the target had to say comes before the connection's end.
       const int error = errno;
       receive();
-      if (stream_.is_open()) cut(std::string("sending failed: ") + std::strerror(error));
+      if (stream_.is_open()) cut("sending failed: " + stream_.reason(error));
       return false;
     }
     if (sent == 0) return false;
-    while (sent > 0) {
-      iovec& part = parts_[first_part_];
-      const size_t taken = std::min(static_cast<size_t>(sent), part.iov_len);
-      part.iov_base = static_cast<uint8_t*>(part.iov_base) + taken;
-      part.iov_len -= taken;
-      sent -= static_cast<ssize_t>(taken);
-      if (part.iov_len == 0) ++first_part_;
-    }
+    taken(static_cast<size_t>(sent));
   }
   return true;
+}
+
+void TcpQueue::taken(size_t bytes) noexcept {
+  while (bytes != 0) {
+    iovec& part = parts_[first_part_];
+    const size_t of_part = std::min(bytes, part.iov_len);
+    part.iov_base = static_cast<uint8_t*>(part.iov_base) + of_part;
+    part.iov_len -= of_part;
+    bytes -= of_part;
+    if (part.iov_len == 0) ++first_part_;
+  }
 }
 
 void TcpQueue::sent_all() noexcept {

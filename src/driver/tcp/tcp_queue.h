@@ -131,6 +131,7 @@ class TcpQueue {
   uint8_t* close_header(uint8_t* at, uint32_t header_bytes, uint32_t padded) noexcept;
   void flush() noexcept;
   bool send_parts(size_t end) noexcept;
+  void taken(size_t bytes) noexcept;
   void sent_all() noexcept;
 
   // Faults (tcp_faults.cc).

@@ -20,6 +20,9 @@ using wire::PduType;
 namespace {
 
 constexpr size_t kRxBytes = 256 << 10;
+// What TLS records begin with (RFC 8446 §5.1).
+constexpr uint8_t kTlsAlert = 0x15;
+constexpr uint8_t kTlsHandshake = 0x16;
 
 // Offsets of fields in their headers, for FEI.
 constexpr uint32_t kAtType = 0;
@@ -67,8 +70,7 @@ void TcpQueue::receive() noexcept {
   const ssize_t got = stream_.receive(parts, count);
   if (got == 0) return;
   if (got < 0) {
-    cut(errno == 0 ? "the target ended it"
-                   : std::string("receiving failed: ") + std::strerror(errno));
+    cut(errno == 0 ? "the target ended it" : "receiving failed: " + stream_.reason(errno));
     return;
   }
   const size_t placed = std::min(static_cast<size_t>(got), direct);
@@ -181,7 +183,12 @@ bool TcpQueue::check_type(const wire::CommonHeader& ch) noexcept {
   const bool known = ch.type == PduType::kIcResp || ch.type == PduType::kC2hTermReq ||
                      ch.type == PduType::kCapsuleResp || ch.type == PduType::kC2hData ||
                      ch.type == PduType::kR2t;
-  if (!known) return invalid(kAtType, "is no PDU that a controller sends");
+  if (!known) {
+    const auto type = static_cast<uint8_t>(ch.type);
+    const bool tls = !connected_ && (type == kTlsAlert || type == kTlsHandshake);
+    return invalid(kAtType, tls ? "is TLS: the target wants a key (;tls_key=NVMeTLSkey-1:...)"
+                                : "is no PDU that a controller sends");
+  }
   if (ch.hlen != wire::header_bytes(ch.type)) {
     return invalid(
         kAtHlen, "has HLEN " + text(ch.hlen) + " instead of " + text(wire::header_bytes(ch.type)));
@@ -432,12 +439,10 @@ void TcpQueue::violate(Fes fes, uint32_t fei, const std::string& what) noexcept 
   bool told = false;
   // In the middle of another PDU nothing can be said.
   while (first_part_ < parts_.size()) {
-    iovec& part = parts_[first_part_];
-    const ssize_t sent = stream_.send(&part, 1);
+    const auto count = static_cast<int>(parts_.size() - first_part_);
+    const ssize_t sent = stream_.send(&parts_[first_part_], count);
     if (sent <= 0) break;
-    part.iov_base = static_cast<uint8_t*>(part.iov_base) + sent;
-    part.iov_len -= static_cast<size_t>(sent);
-    if (part.iov_len == 0) ++first_part_;
+    taken(static_cast<size_t>(sent));
   }
   if (first_part_ == parts_.size()) {
     const iovec part{bytes, request.ch.plen};

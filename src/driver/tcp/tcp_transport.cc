@@ -117,7 +117,7 @@ void TcpTransport::connect() {
           true);
     }
     admin_->set_wire_faults(wire_faults_);
-    admin_->open(dial(options_, idle_), idle_);
+    admin_->open(dial(options_, options_.subnqn, idle_), idle_);
     const spec::Cqe cqe =
         admin_->execute(connect_command(0, options_.admin_entries, 0, options_.kato_ms), &data,
                         sizeof(data), "Connect", idle_);
@@ -149,7 +149,7 @@ void TcpTransport::connect_io(TcpQueue& queue, const QueueRings& rings, uint8_t 
   const base::Clock& real = base::Clock::real();
   const uint64_t start_ns = real.now_ns();
   while (true) {
-    queue.open(dial(options_, idle_), idle_);
+    queue.open(dial(options_, options_.subnqn, idle_), idle_);
     const spec::Cqe cqe = queue.execute(connect_command(rings.id, rings.entries, priority, 0),
                                         &data, sizeof(data), "Connect", idle_);
     if (cqe.ok()) {

@@ -51,10 +51,12 @@ Connection::Connection(Server& server, int fd, uint64_t now_ns)
       received_(kReceiveBytes),
       deadline_ns_(now_ns + server.options().connect_timeout_ms * 1'000'000ULL) {
   if (by_cid_ == nullptr) throw std::bad_alloc();
+  if (fd >= 0 && server.options().tls_key != nullptr) begin_tls();
 }
 
 Connection::~Connection() {
   close();
+  tls_.reset();
   if (fd_ >= 0) ::close(fd_);
 }
 
@@ -65,10 +67,12 @@ void Connection::close() {
   controller_ = nullptr;
   for (Slot& slot : slots_) release(slot);
   drop_output();
+  if (tls_ != nullptr && !reset_ && !silent_) tls_->end();
   if (fd_ >= 0 && !reset_) ::shutdown(fd_, SHUT_RDWR);
 }
 
 void Connection::on_readable() {
+  if (shaking_hands_ && !shake_hands()) return;
   while (!dead_ && !deaf_ && !silent_) {
     if (begin_ == end_) begin_ = end_ = 0;
     if (begin_ > kReceiveBytes / 2) {
@@ -86,7 +90,7 @@ void Connection::on_readable() {
     }
     const size_t room = received_.size() - end_;
     pieces[count++] = {received_.data() + end_, room};
-    const ssize_t got = ::readv(fd_, pieces.data(), count);
+    const ssize_t got = read_some(pieces.data(), count);
     if (got < 0) {
       if (errno == EINTR) continue;
       if (errno != EAGAIN) close();

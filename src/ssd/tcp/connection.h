@@ -1,13 +1,16 @@
 // One connection of a host: NVMe/TCP PDUs in, commands to a controller's queue, PDUs out. It begins
-// with ICReq, then Connect makes it an admin or an I/O queue. Whatever the host sends ends in an
-// answer, in C2HTermReq, or in the end of this connection.
+// with ICReq (behind a TLS handshake, where the target has a key), then Connect makes it an admin
+// or an I/O queue. Whatever the host sends ends in an answer, in C2HTermReq, or in the end of this
+// connection.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
+#include "base/tls/channel.h"
 #include "spec/fabrics.h"
 #include "spec/tcp.h"
 #include "ssd/frontend/prp.h"
@@ -118,6 +121,13 @@ class Connection {
     size_t bytes() const { return header_bytes + data_bytes + (has_digest ? 4U : 0U); }
   };
 
+  // connection_security.cc
+  void begin_tls();
+  bool shake_hands();
+  bool is_of_its_host(const spec::fabrics::ConnectData& data) const;
+  ssize_t read_some(const iovec* parts, int count);
+  ssize_t write_some(const iovec* parts, size_t count);
+
   // connection.cc: the parser
   void process();
   bool take_header();
@@ -164,6 +174,9 @@ class Connection {
 
   Server& server_;
   const int fd_;
+  std::unique_ptr<base::tls::Channel> tls_;  // null: none
+  bool shaking_hands_ = false;
+  std::string tls_hostnqn_;  // whose key it is
   State state_ = State::kNew;
   bool dead_ = false;
   bool header_digest_ = false;

@@ -277,6 +277,7 @@ uint16_t Connection::connect(Slot& slot, spec::Cqe& cqe) {
   if (nqn_of(data.hostnqn).empty()) {
     return connect_invalid(cqe, offsetof(fabrics::ConnectData, hostnqn), true);
   }
+  if (!is_of_its_host(data)) return fail_specific(spec::sc::kFabricsConnectInvalidHost);
   const uint16_t status =
       command.qid == 0 ? connect_admin(command, data, cqe) : connect_io(command, data, cqe);
   if (status != kSuccess) return status;

@@ -191,7 +191,10 @@ void Connection::reset() {
   close();
 }
 
-void Connection::on_writable() { flush(server_.now()); }
+void Connection::on_writable() {
+  if (shaking_hands_ && !shake_hands()) return;
+  flush(server_.now());
+}
 
 void Connection::flush(uint64_t now_ns) {
   if (fd_ < 0) return;
@@ -221,10 +224,7 @@ void Connection::flush(uint64_t now_ns) {
     }
     if (count == 0 && !closing) return;
     if (count != 0) {
-      msghdr message{};
-      message.msg_iov = pieces.data();
-      message.msg_iovlen = count;
-      const ssize_t n = ::sendmsg(fd_, &message, MSG_NOSIGNAL | MSG_DONTWAIT);
+      const ssize_t n = write_some(pieces.data(), count);
       if (n < 0) {
         if (errno == EINTR) continue;
         if (errno != EAGAIN) {

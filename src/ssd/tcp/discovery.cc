@@ -51,14 +51,16 @@ std::vector<uint8_t> discovery_log(const std::vector<Place>& places) {
     entry.trtype = fabrics::kTrtypeTcp;
     entry.adrfam = places[i].ipv6 ? fabrics::kAdrfamIpv6 : fabrics::kAdrfamIpv4;
     entry.subtype = fabrics::kSubtypeNvm;
-    entry.treq = fabrics::kTreqSecureNotRequired | fabrics::kTreqSqFlowControlOptional;
+    entry.treq = static_cast<uint8_t>(
+        (places[i].tls ? fabrics::kTreqSecureRequired : fabrics::kTreqSecureNotRequired) |
+        fabrics::kTreqSqFlowControlOptional);
     entry.portid = 1;
     entry.cntlid = fabrics::kCntlidDynamic;
     entry.asqsz = kAdminQueueEntries;
     put(entry.trsvcid, std::to_string(places[i].port));
     put(entry.subnqn, places[i].nqn);
     put(entry.traddr, places[i].address);
-    entry.tsas[0] = fabrics::kSectypeNone;
+    entry.tsas[0] = places[i].tls ? fabrics::kSectypeTls13 : fabrics::kSectypeNone;
     std::memcpy(log.data() + sizeof header + i * sizeof entry, &entry, sizeof entry);
   }
   return log;

@@ -17,6 +17,7 @@ struct Place {
   std::string address;  // numeric, without brackets
   uint16_t port = 0;
   bool ipv6 = false;
+  bool tls = false;
 };
 
 std::vector<uint8_t> discovery_log(const std::vector<Place>& places);

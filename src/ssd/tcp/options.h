@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "base/tls/psk.h"
 #include "spec/tcp.h"
 #include "ssd/tcp/authentication.h"
 
@@ -30,6 +32,8 @@ struct TargetOptions {
   uint32_t stall_timeout_ms = 30'000;    // for a host that does not read what it asked for
   uint32_t term_timeout_ms = 30'000;     // for a host to close after C2HTermReq
   uint32_t spin_us = 50;                 // that the loop looks for work before it sleeps
+  // All connections are TLS 1.3 with this key; null: none is.
+  std::shared_ptr<const base::tls::PreSharedKey> tls_key;
 };
 
 }  // namespace pynvme::ssd::tcp

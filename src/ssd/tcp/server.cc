@@ -314,8 +314,18 @@ Place Server::place_of(const Connection& connection) const {
       if (::inet_ntop(name.ss_family, address, text, sizeof text) != nullptr) place.address = text;
     }
   }
+  place.tls = options_.tls_key != nullptr;
   place.ipv6 = place.address.find(':') != std::string::npos;
   return place;
+}
+
+std::vector<base::tls::Identity> Server::keys_called(std::string_view identity) const {
+  const base::tls::Names names = base::tls::names_in(identity);
+  // A host that may not connect is not told so by a refused handshake: Connect tells it.
+  if (names.subnqn != subsystem_.nqn() && names.subnqn != spec::fabrics::kDiscoveryNqn) return {};
+  auto known = base::tls::identities(*options_.tls_key, names.hostnqn, names.subnqn);
+  std::erase_if(known, [&](const base::tls::Identity& one) { return one.name != identity; });
+  return known;
 }
 
 Controller* Server::associate(Connection& admin, Association association, bool discovery) {

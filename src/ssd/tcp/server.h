@@ -66,6 +66,8 @@ class Server {
   bool allows(std::string_view hostnqn) const;
   // Null: it need not authenticate.
   const DhchapKeys* keys_of(std::string_view hostnqn) const;
+  // The TLS keys that a host may mean by a name.
+  std::vector<base::tls::Identity> keys_called(std::string_view identity) const;
   Controller* associate(Connection& admin, Association association, bool discovery);
   Controller* find(uint16_t cntlid);
   bool has_queue(uint16_t cntlid, uint16_t qid) const;

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from nvme import _core
 from nvme.errors import NvmeEnumerateError
+from nvme.faults import match_text
 from nvme.target import Target
 
 _LOOK_EVERY_S = 0.2
@@ -61,6 +62,8 @@ class _Socket:
 
     def __init__(self, args: argparse.Namespace) -> None:
         self._ssd = _core.ServedSsd(_options(args.dut))
+        for match, action in args.fault:
+            self._ssd.plant_fault(match_text(match), action)
         self.lines = [_serve_socket(self._ssd, args.socket)]
 
     def close(self) -> None:
@@ -110,7 +113,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )  # fmt: skip
     parser.add_argument(
         "--fault", nargs=2, action="append", default=[], metavar=("MATCH", "ACTION"),
-        help="NVMe/TCP: what the SSD does wrong, as Ssd.fault() has it: read,lba=8-15 flip:bits=2",
+        help="what the SSD does wrong, as Ssd.fault() takes it: read,lba=8-15 flip:bits=2",
     )  # fmt: skip
     parser.add_argument(
         "--tls-key", metavar="KEY_OR_FILE",

@@ -39,6 +39,12 @@ void bind_serve(nb::module_& m) {
           [](ServedSsd& self, const std::string& path) { self.ssd->listen_vfio_user(path); },
           "path"_a, "Serve it at a UNIX socket; RuntimeError says why that cannot be.")
       .def(
+          "plant_fault",
+          [](ServedSsd& self, const std::string& match, const std::string& action) {
+            self.ssd->plant_fault(match, action);
+          },
+          "match"_a, "action"_a, "Plant a fault, as Ssd.fault() does.")
+      .def(
           "close", [](ServedSsd& self) { self.close(); },
           "Let clients go, and write what is cached to its file.");
 }

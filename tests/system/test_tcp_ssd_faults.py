@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -172,6 +173,26 @@ def test_an_admin_command(target: Target, nvme0: d.Controller) -> None:
 def test_what_is_not_there_on_a_fabric_is_refused(target: Target, action: str, why: str) -> None:
     with pytest.raises(AssertionError, match=why):
         target.ssd.fault(None, action)
+
+
+def test_serve_takes_faults_at_a_socket(tmp_path: Path) -> None:
+    path = tmp_path / "ssd.sock"
+    server = subprocess.Popen(
+        [sys.executable, "-u", "-m", "nvme.cli", "serve", "--socket", str(path), "--dut",
+         "sim:capacity=1GiB,latency=0", "--fault", "read,nth=1", "status:sct=2,sc=0x81"],
+        stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert server.stdout is not None
+        assert "vfio-user" in server.stdout.readline()
+        nvme0 = d.Controller(f"unix:{path}")
+        assert read(d.Namespace(nvme0), d.Qpair(nvme0, 16)) == 0x281
+        nvme0.close()
+        server.send_signal(signal.SIGTERM)
+        server.communicate(timeout=LIMIT_S)
+    finally:
+        server.kill()
+        server.wait()
 
 
 def test_serve_takes_faults() -> None:

@@ -21,6 +21,8 @@ class ServedSsd {
   ServedSsd(const ServedSsd&) = delete;
   ServedSsd& operator=(const ServedSsd&) = delete;
 
+  // Plants a fault (ssd/faults/). Throws std::invalid_argument.
+  void plant_fault(const std::string& match, const std::string& action);
   // Serves it to vfio-user clients at a UNIX socket, until it is destroyed. Throws
   // std::runtime_error.
   void listen_vfio_user(const std::string& path);

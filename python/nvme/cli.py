@@ -38,11 +38,16 @@ def _pytest(arguments: Sequence[str]) -> int:
 def _demo(args: argparse.Namespace) -> int:
     from rich.console import Console
 
+    from nvme import _core
+
     console = Console(highlight=False)
     script = _demo_script()
     devices = args.dut or ["sim"]
     console.rule("[bold]pynvme demo")
-    console.print(f"device   {devices[0]}" + (", the embedded SSD" if devices[0] == "sim" else ""))
+    console.print(
+        f"device   {_core.without_secrets(devices[0])}"
+        + (", the embedded SSD" if devices[0] == "sim" else "")
+    )
     console.print(f"script   {os.path.relpath(script)}", soft_wrap=True)
     console.print("what     identify, hello world, verified random IO for ten seconds, trim\n")
     options = [f"--dut={device}" for device in devices]

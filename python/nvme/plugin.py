@@ -119,6 +119,15 @@ def _shown(dut: str) -> str:
     return _core.without_secrets(dut)
 
 
+class _SecretAddress(str):
+    """An address whose secrets do not get into what pytest shows of a test that failed."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return repr(_shown(self))
+
+
 def _uses_nvme(item: pytest.Item) -> bool:
     if not _FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
         return True
@@ -249,8 +258,9 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 def pciaddr(pytestconfig: pytest.Config) -> str:
     """Address of the device under test: the first --pciaddr or --dut, or `sim`."""
     duts = pytestconfig.getoption("nvme_duts") or ["sim"]
-    _log.info("running tests on DUT %s", _shown(duts[0]))
-    return str(duts[0])
+    shown = _shown(duts[0])
+    _log.info("running tests on DUT %s", shown)
+    return str(duts[0]) if shown == duts[0] else _SecretAddress(duts[0])
 
 
 @pytest.fixture(scope="session")

@@ -159,6 +159,25 @@ def test_secrets_are_not_shown():
     assert _core.without_secrets(f"::1;dhchap_secret={WRONG}") == "::1;dhchap_secret=..."
 
 
+def test_a_failing_test_does_not_show_the_secret(target, tmp_path):
+    script = tmp_path / "test_it.py"
+    script.write_text(
+        "from nvme.report import Report\n"
+        "def test_it(nvme0, pciaddr):\n"
+        "    report = Report('x', {'device': pciaddr})\n"
+        "    print(report.device, nvme0[0x1C])\n"
+        "    assert not nvme0[0x1C] & 1\n"
+    )
+    command = [sys.executable, "-m", "nvme.cli", "test", str(script), "--dut", address(target)]
+    done = subprocess.run(
+        command, cwd=tmp_path, capture_output=True, text=True, timeout=LIMIT_S, check=False
+    )
+    assert done.returncode == 1, done.stdout + done.stderr
+    assert "dhchap_secret=..." in done.stdout
+    logs = "".join(path.read_text() for path in tmp_path.glob("*.log"))
+    assert HOST_SECRET[10:30] not in done.stdout + done.stderr + logs
+
+
 def test_serve_takes_keys_on_its_command_line():
     command = [sys.executable, "-m", "nvme.cli", "serve", "--tcp", "127.0.0.1:0", "--dut", QUICK]
     with subprocess.Popen(
@@ -284,7 +303,7 @@ def test_fields_of_the_commands(queue):
     assert queue.send(message, cdw10=0xE8010100) == 0x002  # SECP
     assert queue.send(message, cdw10=0xE9000100) == 0x002  # SPSP1
     assert queue.send(message, cdw10=0xE9010000) == 0x002  # SPSP0
-    assert queue.send(message, cdw11=len(message) - 1) == 0x00F
+    assert queue.send(message, cdw11=len(message) + 1) == 0x00F
     assert queue.send(message) == 0
     assert queue.receive_status(16) == 0x002  # the challenge is longer
     assert queue.receive_status(cdw11=0) == 0x002

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
 
+from nvme import _core
 from nvme.report.summary import COLUMNS, render, row
 
 __all__ = ["Report", "Step", "Workload", "saved"]
@@ -105,7 +106,7 @@ class Report:
 
     def __init__(self, title: str, device: Mapping[str, str]) -> None:
         self.title = title
-        self.device = dict(device)
+        self.device = {name: _core.without_secrets(text) for name, text in device.items()}
         self.steps: list[Step] = []
         self.workloads: list[Workload] = []
         self.path: Path | None = None

@@ -250,13 +250,16 @@ uint16_t Connection::authenticate(Slot& slot) {
       command.spsp1 != spec::auth::kSpsp || command.length == 0) {
     return kInvalidField;
   }
-  if (command.length != slot.length) return fail(spec::sc::kDataSglLengthInvalid);
+  // TL and AL are the data; SGLS says that the SGL may be longer.
+  if (command.length > slot.length - slot.offset) return fail(spec::sc::kDataSglLengthInvalid);
+  uint8_t* const data = slot.buffer + slot.offset;
   if (!slot.to_host) {
-    if (!authentication_->take({slot.buffer, slot.length})) return kSequence;
+    if (!authentication_->take({data, command.length})) return kSequence;
   } else {
-    const auto message = authentication_->give(slot.length);
+    const auto message = authentication_->give(command.length);
     if (!message) return kInvalidField;
-    std::ranges::copy(*message, slot.buffer);
+    std::ranges::copy(*message, data);
+    slot.direct.used = command.length;  // what is behind the message is zero
   }
   if (authentication_->over()) closes_ = true;
   if (authentication_->done()) authentication_due_ns_ = UINT64_MAX;

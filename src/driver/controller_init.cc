@@ -40,6 +40,8 @@ void Controller::initialise() {
   init_admin_queue();
   enable();
   identify();
+  // A Discovery controller has neither namespaces nor IO queues (NVMe Base 2.0 §3.1.2.3).
+  if (identify_->cntrltype == spec::kCntrltypeDiscovery) return arm_async_events();
   init_namespaces();
   // As many as a 0-based 16-bit number can ask for; the device grants what it has (§5.27.1.5).
   init_queues(request_queues(kMaxIoQueues));
@@ -143,6 +145,7 @@ void Controller::check_identify() const {
   const auto fits = [](uint8_t sizes, uint8_t used) {
     return (sizes & 0xF) <= used && used <= (sizes >> 4);
   };
+  if (identify_->cntrltype == spec::kCntrltypeDiscovery) return;
   if (!fits(identify_->sqes, kIosqes) || !fits(identify_->cqes, kIocqes)) {
     throw EnumerateError(name() +
                          " wants queue entries of other sizes than 64 and 16 bytes (Identify "

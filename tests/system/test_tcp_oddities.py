@@ -6,6 +6,7 @@ import os
 import struct
 import warnings
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from tcp_host import C2H_TERM, COMMAND, HOSTID, HOSTNQN, ICRESP, Host, admin, io, sgl, sqe
@@ -203,3 +204,59 @@ def test_queues_of_before_a_reset_are_not_usable(target: Target, nvme0: d.Contro
 def test_there_are_no_doorbells(nvme0: d.Controller) -> None:
     with pytest.raises(IndexError, match=r"over a fabric: .*there are no doorbells"):
         nvme0[0x1000] = 1
+
+
+def test_a_discovery_controller_is_one_like_any_other(target: Target) -> None:
+    nvme0 = d.Controller(f"{target.address};nqn=nqn.2014-08.org.nvmexpress.discovery")
+    assert nvme0.id_data(111) == 2
+    log = d.Buffer(2048)
+    nvme0.getlogpage(0x70, log, 2048).waitdone()
+    assert log.data(15, 8) == 1
+    assert bytes(log[1024 + 256 :]).partition(b"\0")[0].decode() == target.nqn
+    with pytest.raises(d.QpairCreationError):
+        d.Qpair(nvme0, 8)
+    nvme0.reset()
+    assert nvme0[0x1C] == 1
+    nvme0.close()
+
+
+CROWD = """
+import socket, sys
+sys.stdin.readline()
+many = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(60)]
+for one in many:
+    one.settimeout(20)
+refused = 0
+for one in many[40:]:  # these came last
+    try:
+        refused += one.recv(1) == b""
+    except ConnectionResetError:
+        refused += 1
+print(refused, flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_more_connections_than_descriptors(system: Any) -> None:
+    code, out, errors = system.script(
+        """
+        import os, resource, subprocess, sys, time
+        from nvme.target import Target
+        target = Target("sim:capacity=1GiB,latency=0", connect_timeout=60)
+        crowd = subprocess.Popen([sys.executable, "-c", sys.argv[1], str(target.port)],
+                                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        most = len(os.listdir("/proc/self/fd")) + 20
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+        crowd.stdin.write("\\n")
+        crowd.stdin.flush()
+        refused = crowd.stdout.readline()
+        begin = time.process_time()
+        time.sleep(0.3)
+        busy = time.process_time() - begin
+        crowd.communicate("\\n")
+        print(refused.strip(), busy < 0.2, target.connections <= 20)
+        target.close()
+        """,
+        CROWD,
+    )
+    assert (code, out) == (0, "20 True True\n"), errors

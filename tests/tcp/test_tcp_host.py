@@ -147,6 +147,19 @@ def test_a_queue_identifier_is_free_again_a_little_later() -> None:
         nvme0.close()
 
 
+def test_a_discovery_service_that_tells_of_another_port() -> None:
+    with Target() as elsewhere, Target() as target:
+        elsewhere.subsystems = ["nqn.2024-01.org.example:elsewhere"]
+        target.discovery_log = elsewhere.discovery_log  # type: ignore[method-assign]
+        with pytest.raises(
+            d.NvmeEnumerateError, match=f"tells of the subsystem at {elsewhere.address}: name that"
+        ):
+            d.Controller(target.address)
+        # Where the port is one that is forwarded, it is there.
+        target.subsystems = elsewhere.subsystems
+        d.Controller(target.address).close()
+
+
 def test_several_subsystems_have_to_be_named() -> None:
     with Target() as target:
         target.subsystems = ["nqn.2024-01.org.example:a", "nqn.2024-01.org.example:b"]

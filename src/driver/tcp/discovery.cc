@@ -153,7 +153,7 @@ std::vector<DiscoveryEntry> discover(const Options& options, const std::function
   return Discovery(options, idle).read();
 }
 
-std::string find_subsystem(const Options& options, const std::function<void()>& idle) {
+FoundSubsystem find_subsystem(const Options& options, const std::function<void()>& idle) {
   std::vector<DiscoveryEntry> entries;
   try {
     entries = discover(options, idle);
@@ -164,16 +164,21 @@ std::string find_subsystem(const Options& options, const std::function<void()>& 
   }
   // Those of this very port; of any where there are none, for it may be forwarded to another.
   std::vector<std::string> found;
+  std::string elsewhere;
   for (const bool any_port : {false, true}) {
     for (const DiscoveryEntry& entry : entries) {
       if (!entry.is_nvm_over_tcp() || std::count(found.begin(), found.end(), entry.subnqn) != 0) {
         continue;
       }
-      if (any_port || entry.trsvcid == std::to_string(options.port)) found.push_back(entry.subnqn);
+      if (!any_port && entry.trsvcid != std::to_string(options.port)) continue;
+      found.push_back(entry.subnqn);
+      if (!any_port) continue;
+      elsewhere = entry.adrfam == "ipv6" ? "[" + entry.traddr + "]" : entry.traddr;
+      elsewhere += ":" + entry.trsvcid;
     }
     if (!found.empty()) break;
   }
-  if (found.size() == 1) return found.front();
+  if (found.size() == 1) return {found.front(), elsewhere};
   if (found.empty()) {
     throw EnumerateError(
         options.name +

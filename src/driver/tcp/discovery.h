@@ -32,6 +32,10 @@ std::vector<DiscoveryEntry> discover(const Options& options, const std::function
 
 // The one NVM subsystem that is found there. Throws EnumerateError with the list where there are
 // none or several.
-std::string find_subsystem(const Options& options, const std::function<void()>& idle);
+struct FoundSubsystem {
+  std::string nqn;
+  std::string elsewhere;  // "10.0.0.1:4420", where it is told to be at another port; or empty
+};
+FoundSubsystem find_subsystem(const Options& options, const std::function<void()>& idle);
 
 }  // namespace pynvme::driver::tcp

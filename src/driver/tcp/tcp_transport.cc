@@ -90,8 +90,19 @@ class TcpTransport::Link final : public QueueLink {
 
 TcpTransport::TcpTransport(Options options, std::function<void()> idle, const base::Clock& clock)
     : options_(std::move(options)), idle_(std::move(idle)), clock_(clock) {
-  if (options_.subnqn.empty()) options_.subnqn = find_subsystem(options_, idle_);
-  connect();
+  FoundSubsystem found;
+  if (options_.subnqn.empty()) {
+    found = find_subsystem(options_, idle_);
+    options_.subnqn = found.nqn;
+  }
+  try {
+    connect();
+  } catch (const EnumerateError& error) {
+    if (found.elsewhere.empty()) throw;
+    throw EnumerateError(std::string(error.what()) +
+                         ". Its Discovery service tells of the subsystem at " + found.elsewhere +
+                         ": name that address");
+  }
   if (options_.kato_ms != 0) tender_ = std::thread([this] { tend(); });
 }
 

@@ -2,6 +2,7 @@
 #include "ssd/tcp/server.h"
 
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -92,7 +93,7 @@ Server::Server(const Config& config, TargetOptions options, const base::Clock& c
   try {
     listen();
   } catch (...) {
-    for (const int fd : {listener_, epoll_, wake_}) {
+    for (const int fd : {listener_, epoll_, wake_, spare_}) {
       if (fd >= 0) ::close(fd);
     }
     throw;
@@ -103,7 +104,7 @@ Server::~Server() {
   stop();
   for (const auto& connection : connections_) connection->close();
   connections_.clear();
-  for (const int fd : {listener_, epoll_, wake_}) {
+  for (const int fd : {listener_, epoll_, wake_, spare_}) {
     if (fd >= 0) ::close(fd);
   }
 }
@@ -137,6 +138,7 @@ void Server::listen() {
   epoll_ = ::epoll_create1(EPOLL_CLOEXEC);
   wake_ = ::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
   if (epoll_ < 0 || wake_ < 0) throw failed("epoll");
+  spare_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
   for (int* const fd : {&listener_, &wake_}) {
     epoll_event event{};
     event.events = EPOLLIN;
@@ -212,7 +214,16 @@ void Server::run() {
 void Server::accept_all() {
   for (;;) {
     const int fd = ::accept4(listener_, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    if (fd < 0) return;
+    if (fd < 0) {
+      if ((errno != EMFILE && errno != ENFILE) || spare_ < 0) return;
+      // Whoever waits is turned away: nobody would take him, and the loop would spin.
+      ::close(spare_);
+      const int refused = ::accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
+      if (refused >= 0) ::close(refused);
+      spare_ = ::open("/dev/null", O_RDONLY | O_CLOEXEC);
+      if (refused < 0) return;
+      continue;
+    }
     if (connections_.size() >= options_.connections_max || subsystem_.faults().vanished()) {
       ::close(fd);
       continue;

@@ -99,6 +99,7 @@ class Server {
   Subsystem subsystem_;
   int listener_ = -1;
   int epoll_ = -1;
+  int spare_ = -1;  // given up for a moment when the process has no more descriptors
   int wake_ = -1;
   uint16_t port_ = 0;
   std::map<uint16_t, Associated> associations_;

@@ -146,6 +146,17 @@ class Tree:
                     if "/dev/" in target or target.startswith("/sys/"):
                         command = self.read(f"/proc/{pid}/comm") or "?"
                         yield OpenFile(pid, command, target, self.device(f"{folder}/{name}"))
+            yield from self._mapped_files(pid)
+
+    def _mapped_files(self, pid: int) -> Iterator[OpenFile]:
+        """Those that were closed and stay mapped, as BARs mostly are."""
+        text = self.read(f"/proc/{pid}/maps") or ""
+        if "/dev/" not in text and "/resource" not in text:
+            return
+        lines = (line.split(maxsplit=5) for line in text.splitlines())
+        for target in sorted({fields[5] for fields in lines if len(fields) == 6}):
+            if "/dev/" in target or target.startswith("/sys/"):
+                yield OpenFile(pid, self.read(f"/proc/{pid}/comm") or "?", target, None)
 
     def device(self, name: str) -> str | None:
         """The number of the device that a node stands for ("b259:1", "c10:0")."""

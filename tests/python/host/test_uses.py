@@ -206,6 +206,24 @@ def test_open_handle(drive, refused, node):
     refused("is open in process 321 (fio)", "kill 321", kinds=["handle"])
 
 
+@pytest.mark.parametrize(
+    "path", ["/dev/nvme0n1", f"/sys/devices/pci0000:00/{A}/resource0", "/dev/nvme0n1p1"]
+)
+def test_a_file_that_is_closed_and_still_mapped(drive, refused, path):
+    drive.partition("nvme0n1", 1)
+    drive.process(321, "cache")
+    lines = [
+        "55d0-55d1 r-xp 00000000 fe:01 4711       /usr/bin/cache",
+        "7f00-7f01 rw-s 00000000 00:06 355        /dev/shm/x",
+        f"7f10-7f20 rw-s 00000000 00:06 356        {path}",
+        f"7f20-7f30 r--s 00010000 00:06 356        {path}",
+        "7ffd-7ffe rw-p 00000000 00:00 0          [stack]",
+        "7fff-8000 rw-p 00000000 00:00 0",
+    ]
+    drive.file("/proc/321/maps", "\n".join(lines))
+    refused("is open in process 321 (cache)", kinds=["handle"])
+
+
 def test_handles_of_other_drives(drive):
     drive.process(321, "fio", ["/dev/nvme0n10", "/dev/nvme1", "/dev/nvme1n1", "/home/dev/nvme0n1x"])
     set_up(drive)

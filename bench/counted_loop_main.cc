@@ -53,7 +53,7 @@ void run_embedded(const ioworker::Workload& workload, bool verified) {
       driver::Controller::open(pcie::Bus::instance().open("sim:latency=0,capacity=64MiB"), clock);
   controller->initialise();
   ioworker::Target target;
-  target.limits = ioworker::Runner::limits_of(*controller, kLbas, 512);
+  target.limits = ioworker::Runner::limits_of(*controller, kLbas, {});
   target.integrity = std::make_shared<verify::Integrity>(kLbas, 512);
   target.integrity->set_checking(verified);
 

@@ -13,6 +13,8 @@
 #include "bindings/io_commands_doc.h"
 #include "bindings/namespace.h"
 #include "driver/admin_commands.h"
+#include "driver/lba_layout.h"
+#include "spec/command_fields.h"
 #include "spec/opcode.h"
 
 namespace nb = nanobind;
@@ -48,6 +50,22 @@ driver::Command lba_command(uint8_t opcode, const Namespace& ns, const IntArg& l
   return command;
 }
 
+// Where a script says nothing of protection information, the controller does it all. The guard of a
+// write() has to be the controller's: stamps would make one wrong that came with the data.
+void add_protection(spec::Sqe& sqe, const driver::LbaLayout& layout) {
+  if (!layout.takes_pract(sqe.opcode)) return;
+  const uint8_t prinfo = spec::io_prinfo(sqe.cdw12);
+  if (prinfo == 0 && sqe.cdw14 == 0 && sqe.cdw15 == 0 && (sqe.cdw12 & spec::kIoDeac) == 0) {
+    driver::protect(sqe, layout);
+  } else if (sqe.opcode == spec::io::kWrite && (prinfo & spec::kPrchkGuard) != 0 &&
+             (prinfo & spec::kPract) == 0) {
+    throw_argument_error(
+        "write() stamps every LBA, so that no guard in the Buffer could be right. Nothing was "
+        "sent; leave PRINFO out of io_flags or set PRACT (0x2000) as well, or write with "
+        "send_cmd(), which changes nothing.");
+  }
+}
+
 Returned transfer(uint8_t opcode, const char* what, Namespace& self, const Queue& qpair,
                   Buffer* buf, const IntArg& lba, const IntArg& lba_count, const IntArg& io_flags,
                   const IntArg& dword13, const IntArg& dword14, const IntArg& dword15,
@@ -56,7 +74,11 @@ Returned transfer(uint8_t opcode, const char* what, Namespace& self, const Queue
   command.sqe.cdw13 = dword13.u32("dword13");
   command.sqe.cdw14 = dword14.u32("dword14");
   command.sqe.cdw15 = dword15.u32("dword15");
-  const uint64_t bytes = ((command.sqe.cdw12 & 0xFFFF) + 1ULL) * self.state().transfer_bytes;
+  const driver::LbaLayout& layout = self.state().lba;
+  if (layout.protection != 0) [[unlikely]]
+    add_protection(command.sqe, layout);
+  const uint64_t bytes =
+      uint64_t{spec::io_nlb(command.sqe.cdw12)} * layout.stride(spec::io_pract(command.sqe.cdw12));
   command.data = data_of(buf, bytes, what);
   self.send(*qpair.p, std::move(command), buf, opcode == spec::io::kWrite, cb);
   return finish(qpair);
@@ -84,7 +106,9 @@ Returned compare(Namespace& self, const Queue& qpair, Buffer* buf, const IntArg&
 
 Returned no_data(uint8_t opcode, Namespace& self, const Queue& qpair, const IntArg& lba,
                  const IntArg& lba_count, uint32_t flags, const nb::object& cb) {
-  self.send(*qpair.p, lba_command(opcode, self, lba, lba_count, flags), nullptr, false, cb);
+  driver::Command command = lba_command(opcode, self, lba, lba_count, flags);
+  add_protection(command.sqe, self.state().lba);
+  self.send(*qpair.p, std::move(command), nullptr, false, cb);
   return finish(qpair);
 }
 
@@ -161,8 +185,8 @@ Returned send_cmd(Namespace& self, const IntArg& opcode, const Queue& qpair, Buf
   // An SGL says how long the data are, PRPs leave that to the command.
   if (self.controller().driver().transport().data_pointers() == driver::DataPointers::kSgl &&
       command.sqe.nsid == self.nsid()) {
-    command.data.size =
-        driver::io_data_bytes(command.sqe, command.data.size, self.state().transfer_bytes);
+    const uint32_t stride = self.state().lba.stride(spec::io_pract(command.sqe.cdw12));
+    command.data.size = driver::io_data_bytes(command.sqe, command.data.size, stride);
   }
   self.send(*qpair.p, std::move(command), buf, false, cb);
   return finish(qpair);

@@ -15,7 +15,9 @@ Args:
     dword13, dword14, dword15: CDW13 to CDW15, 0 to 0xffffffff
     cb: called inside waitdone() as cb(cdw0, status1) or cb(cpl)
 
-ArgumentError when the queue is full; nothing was sent then.
+ArgumentError when the queue is full; nothing was sent then. Of extended LBAs the buffer gets the
+metadata as well. Where there is protection information and nothing in io_flags, dword14 and dword15
+says what to do with it, the controller checks it and takes it away (PRACT).
 
 >>> import nvme as d
 >>> nvme0 = d.Controller("sim")
@@ -38,7 +40,10 @@ Args:
 
 In each LBA of the buffer the first 8 bytes become its address and the last 8 a token: a counter of
 the whole process that goes up by one with every LBA written. So keep your own data between them, or
-use send_cmd(), which writes data as they are.
+use send_cmd(), which writes data as they are. Of extended LBAs the buffer holds the metadata as well;
+separate ones become zeroes. Where there is protection information and nothing in io_flags, dword14
+and dword15 says what to do with it, the controller makes it (PRACT). ArgumentError for io_flags that
+have a guard checked which stamps make wrong.
 
 >>> import nvme as d
 >>> nvme0 = d.Controller("sim")

@@ -107,16 +107,10 @@ class IOWorker final : public DeviceUser {
       throw_argument_error(ns.controller().inactive_text(state.nsid) +
                            " No IOWorker can run on it.");
     }
-    if (state.transfer_bytes != state.lba_bytes) {
-      throw_argument_error("namespace " + std::to_string(state.nsid) + " has LBAs of " +
-                           std::to_string(state.transfer_bytes) +
-                           " bytes with their metadata, which IOWorkers have no room for. Use "
-                           "read() and write(), or format it without metadata.");
-    }
     auto& driver = ns.controller().driver();
     ioworker::Target target;
     target.nsid = state.nsid;
-    target.limits = ioworker::Runner::limits_of(driver, state.lba_count, state.lba_bytes);
+    target.limits = ioworker::Runner::limits_of(driver, state.lba_count, state.lba);
     target.integrity = state.integrity;
     target.command_timeout_ns = uint64_t{driver.timeout_ms()} * 1'000'000;
     target.device = ns.controller().device()->address();

@@ -64,6 +64,8 @@ void Namespace::send(Qpair& qpair, driver::Command command, const Buffer* buffer
   const OpenNamespace& ns = state();
   auto& queue = qpair.queue();
   const bool has_callback = !callback.is_none();
+  if (ns.lba.metadata_bytes != 0 && command.sqe.nsid == ns.nsid) [[unlikely]]
+    command.metadata_bytes = driver::separate_metadata_bytes(command.sqe, ns.lba);
   // A read that nobody checks leaves no trace.
   const bool of_all =
       command.sqe.opcode == spec::io::kFlush && command.sqe.nsid == spec::kNsidBroadcast;
@@ -74,7 +76,8 @@ void Namespace::send(Qpair& qpair, driver::Command command, const Buffer* buffer
     if (has_callback) context->callback = Callback::make(callback, qpair.callbacks());
     if (tracked) {
       qpair.check_room();
-      context->tracked.emplace(ns.integrity, command.sqe, command.data.data, command.data.size);
+      context->tracked.emplace(ns.integrity, command.sqe, command.data.data, command.data.size,
+                               ns.lba);
       BufferMemory* const memory = stamped && buffer != nullptr ? buffer->memory().get() : nullptr;
       begin(qpair, *context, memory, command.sqe.fuse() != spec::Fuse::kNormal);
       if (memory != nullptr) {
@@ -129,7 +132,8 @@ void bind_namespace(nb::module_& m) {
       .def_prop_ro(
           "capacity", [](Namespace& self) { return self.state().lba_count; }, doc::kCapacity)
       .def_prop_ro(
-          "sector_size", [](Namespace& self) { return self.state().lba_bytes; }, doc::kSectorSize)
+          "sector_size", [](Namespace& self) { return self.state().lba.data_bytes; },
+          doc::kSectorSize)
       .def(
           "cmdname",
           [](Namespace&, const IntArg& opcode) {

@@ -301,11 +301,13 @@ void OpenController::read_format(OpenNamespace& ns) {
   const uint64_t changes = changes_->count();
   const uint64_t erasures = changes_->erasures(ns.nsid);
   spec::IdentifyNamespace data{};
+  driver::LbaLayout lba;
   {
     ++admin_busy;
     const PythonWait wait;
     try {
       data = driver().identify_namespace(ns.nsid);
+      if (data.nsze != 0) lba = driver().lba_layout(ns.nsid, data);
     } catch (...) {
       --admin_busy;
       throw;
@@ -316,17 +318,15 @@ void OpenController::read_format(OpenNamespace& ns) {
   const bool erased = std::exchange(ns.erasures_seen, erasures) != erasures;
   ns.changes_seen = changes;
   ns.lba_count = data.nsze;
-  if (data.nsze != 0 || ns.lba_bytes == 0) {
-    const spec::LbaFormat& format = data.lbaf[data.format_index()];
-    ns.lba_bytes = format.lbads == 0 ? 512 : 1U << format.lbads;
-    ns.transfer_bytes = ns.lba_bytes + (data.extended_lba() ? format.ms : 0U);
+  if (data.nsze != 0) {
+    ns.lba = lba;
     ns.atomicity = atomicity_of(data, driver().identify_data());
   }
   if (!ns.integrity) return;
   // What is detached keeps its data, and comes back as it was.
   if (data.nsze == 0) {
     if (erased) ns.integrity->invalidate_all();
-  } else if (erased || ns.lba_bytes != ns.integrity->lba_bytes() ||
+  } else if (erased || ns.lba.data_bytes != ns.integrity->lba_bytes() ||
              ns.lba_count != ns.followed_lbas) {
     follow_anew(ns);
   }
@@ -354,9 +354,9 @@ void OpenController::publish(const OpenNamespace& ns) {
 // Nothing is known of the data. One that is larger than before, in the place of one that was
 // deleted, needs a larger table; workers that still run keep theirs.
 void OpenController::follow_anew(OpenNamespace& ns) {
-  if (ns.transfer_bytes == ns.lba_bytes && ns.lba_count * ns.lba_bytes <= ns.followed_bytes) {
+  if (ns.lba_count * ns.lba.data_bytes <= ns.followed_bytes) {
     ns.followed_lbas = ns.lba_count;
-    ns.integrity->reformat(ns.lba_count, ns.lba_bytes);
+    ns.integrity->reformat(ns.lba_count, ns.lba.data_bytes);
     ns.integrity->set_atomicity(ns.atomicity);
     return;
   }
@@ -366,13 +366,12 @@ void OpenController::follow_anew(OpenNamespace& ns) {
 }
 
 void OpenController::follow(OpenNamespace& ns) {
-  ns.followed_bytes = ns.lba_count * ns.lba_bytes;
+  ns.followed_bytes = ns.lba_count * ns.lba.data_bytes;
   ns.followed_lbas = ns.lba_count;
   ns.integrity = nullptr;
-  // The metadata of extended LBAs is the controller's to change, and lies between what is known.
-  if (ns.transfer_bytes != ns.lba_bytes) return;
   try {
-    ns.integrity = std::make_shared<verify::Integrity>(ns.lba_count, ns.lba_bytes, ns.nlba_verify);
+    ns.integrity =
+        std::make_shared<verify::Integrity>(ns.lba_count, ns.lba.data_bytes, ns.nlba_verify);
     ns.integrity->set_write_through(changes_->write_through());
     ns.integrity->set_atomicity(ns.atomicity);
     verify::announce(ns.integrity, device_->address(), ns.nsid);

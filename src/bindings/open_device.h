@@ -16,6 +16,7 @@
 #include "bindings/python_wait.h"
 #include "driver/command_queue.h"
 #include "driver/controller.h"
+#include "driver/lba_layout.h"
 #include "pcie/address.h"
 #include "pcie/embedded/slot.h"
 #include "pcie/function.h"
@@ -111,8 +112,7 @@ class DeviceHandle {
 struct OpenNamespace {
   uint32_t nsid = 1;
   uint64_t lba_count = 0;
-  uint32_t lba_bytes = 0;                        // data of one LBA
-  uint32_t transfer_bytes = 0;                   // with the metadata of an extended LBA
+  driver::LbaLayout lba;
   std::shared_ptr<verify::Integrity> integrity;  // null: no memory for it
   uint64_t nlba_verify = 0;                      // as the script asked for, 0: all
   verify::Atomicity atomicity;                   // in a loss of power

@@ -131,13 +131,13 @@ size_t admin_data_bytes(const spec::Sqe& sqe, size_t size) {
   return std::min<uint64_t>(bytes, size);
 }
 
-size_t io_data_bytes(const spec::Sqe& sqe, size_t size, uint64_t lba_bytes) {
+size_t io_data_bytes(const spec::Sqe& sqe, size_t size, uint64_t lba_stride) {
   uint64_t bytes = size;
   switch (sqe.opcode) {
     case spec::io::kRead:
     case spec::io::kWrite:
     case spec::io::kCompare:
-      bytes = spec::io_nlb(sqe.cdw12) * lba_bytes;
+      bytes = spec::io_nlb(sqe.cdw12) * lba_stride;
       break;
     case spec::io::kDatasetManagement:
       bytes = ((sqe.cdw10 & 0xFF) + 1ULL) * sizeof(spec::DsmRange);

@@ -24,7 +24,7 @@ spec::Sqe async_event_command();
 
 // How much of a buffer of `size` bytes an admin command transfers, where the command alone says so.
 size_t admin_data_bytes(const spec::Sqe& sqe, size_t size);
-// The same of an IO command of the NVM command set, with so many bytes of data an LBA.
-size_t io_data_bytes(const spec::Sqe& sqe, size_t size, uint64_t lba_bytes);
+// The same of an IO command of the NVM command set, with so many bytes from one LBA to the next.
+size_t io_data_bytes(const spec::Sqe& sqe, size_t size, uint64_t lba_stride);
 
 }  // namespace pynvme::driver

@@ -175,6 +175,8 @@ uint16_t CommandQueue::submit_locked(Command&& command, Execution* execution) {
     point_by_sgl(command, admin_);
   } else if (command.data.size != 0) {
     point_to_data(slot, command);
+    if (command.metadata_bytes != 0) [[unlikely]]
+      point_to_metadata(slot, command);
   }
   command.sqe.cid = cid;
   slot.command = std::move(command);
@@ -215,6 +217,15 @@ void CommandQueue::point_to_data(Slot& slot, Command& command) {
   const PrpPair prp = build_prp(data.iova, data.size, {list, slot.prp_list.iova(), pages});
   command.sqe.prp1 = prp.prp1;
   command.sqe.prp2 = prp.prp2;
+}
+
+void CommandQueue::point_to_metadata(Slot& slot, Command& command) {
+  if (command.metadata_bytes > slot.metadata.size()) {
+    slot.metadata = pcie::DmaMemory::instance().allocate(command.metadata_bytes);
+  } else {
+    std::memset(slot.metadata.data(), 0, command.metadata_bytes);
+  }
+  command.sqe.mptr = slot.metadata.iova();
 }
 
 // Targets hold the length of a descriptor against that of the command (NVMe Base 2.0 §4.1.2: Data
@@ -535,6 +546,9 @@ std::vector<std::shared_ptr<void>> CommandQueue::drop_all() {
     if (command.hook != nullptr) buffers.push_back(std::move(command.hook));
     if (slot.prp_list) {
       buffers.push_back(std::make_shared<pcie::DmaBlock>(std::move(slot.prp_list)));
+    }
+    if (slot.metadata) {
+      buffers.push_back(std::make_shared<pcie::DmaBlock>(std::move(slot.metadata)));
     }
     slot = Slot{};
   }

@@ -47,6 +47,7 @@ class CompletionHook {
 struct Command {
   spec::Sqe sqe{};  // cid is filled in; the data pointer too unless data.size is 0
   DataBuffer data;
+  uint32_t metadata_bytes = 0;           // of memory at MPTR, zeroed, which the queue provides
   std::shared_ptr<void> context;         // handed back in Finished: the script's callback
   std::shared_ptr<CompletionHook> hook;  // may be null
   uint64_t hook_value = 0;               // for the hook's own use
@@ -136,6 +137,7 @@ class CommandQueue {
   struct Slot {
     Command command;
     pcie::DmaBlock prp_list;
+    pcie::DmaBlock metadata;
     Execution* execution = nullptr;
     uint32_t sender = 0;
     bool counted = false;
@@ -147,6 +149,7 @@ class CommandQueue {
 
   uint16_t submit_locked(Command&& command, Execution* execution);
   void point_to_data(Slot& slot, Command& command);
+  static void point_to_metadata(Slot& slot, Command& command);
   static void point_by_sgl(Command& command, bool admin);
   void reap_locked();
   bool interrupt_arrived();

@@ -279,6 +279,27 @@ TEST_F(CommandQueueTest, BuildsPrpsFromTheBuffer) {
   EXPECT_EQ(fake->queues.at(1).held.at(1).prp2, 0x456U);
 }
 
+TEST_F(CommandQueueTest, ProvidesZeroedMemoryForMetadata) {
+  const auto block = pcie::DmaMemory::instance().allocate(8192);
+  std::vector<uint64_t> places;
+  for (int i = 0; i < 3; ++i) {
+    auto command = plain(2);
+    command.data = {block.iova(), block.data(), 512, nullptr};
+    command.metadata_bytes = 48;
+    io->send(std::move(command));
+    places.push_back(fake->queues.at(1).held.back().mptr);
+    auto* metadata = reinterpret_cast<uint8_t*>(fake->host(places.back()));
+    EXPECT_EQ(std::vector<uint8_t>(metadata, metadata + 48), std::vector<uint8_t>(48));
+    std::memset(metadata, 0xEE, 48);
+    if (i == 0) {  // the slot is used again, and its memory with it
+      fake->complete(1, io->latest_cid());
+      Collector collector;
+      io->wait(1, collector);
+    }
+  }
+  EXPECT_NE(places[1], places[2]);
+}
+
 TEST_F(CommandQueueTest, ABufferThatPrpsCannotReachIsRefusedAndCostsNoSlot) {
   auto command = plain(2);
   command.data = {0x1'0000'0001, nullptr, 512, nullptr};

@@ -16,6 +16,7 @@
 #include "base/clock.h"
 #include "driver/cmdlog.h"
 #include "driver/command_queue.h"
+#include "driver/lba_layout.h"
 #include "driver/queue_pair.h"
 #include "driver/transport.h"
 #include "pcie/dma_memory.h"
@@ -101,6 +102,8 @@ class Controller : public std::enable_shared_from_this<Controller> {
   uint64_t mdts_bytes() const;  // 0: no limit
   const std::vector<uint32_t>& active_namespaces() const { return active_namespaces_; }
   spec::IdentifyNamespace identify_namespace(uint32_t nsid);
+  // Of the namespace that Identify told of.
+  LbaLayout lba_layout(uint32_t nsid, const spec::IdentifyNamespace& data);
 
   CommandQueue& admin() { return *admin_; }
   // Sends an admin command of the driver's own and throws CommandFailed, naming `what`, on an

@@ -185,6 +185,20 @@ spec::IdentifyNamespace Controller::identify_namespace(uint32_t nsid) {
   return data;
 }
 
+LbaLayout Controller::lba_layout(uint32_t nsid, const spec::IdentifyNamespace& data) {
+  uint32_t elbaf = 0;
+  if (data.protection_type() != 0 && (identify_->ctratt & spec::kCtrattExtendedLbaFormats) != 0) {
+    const auto block = identify_buffer();
+    execute(
+        with_buffer(identify_command(spec::cns::kCsiNamespace, nsid, 0, spec::csi::kNvm), block),
+        "Identify Namespace of the NVM command set");
+    spec::IdentifyNamespaceNvm extended;
+    std::memcpy(&extended, block->data(), sizeof(extended));
+    elbaf = extended.elbaf[data.format_index()];
+  }
+  return lba_layout_of(data, elbaf);
+}
+
 uint32_t Controller::request_queues(uint16_t count) {
   const uint16_t zero_based =
       static_cast<uint16_t>(std::clamp<uint16_t>(count, 1, kMaxIoQueues) - 1);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "driver/lba_layout.h"
 #include "driver/queue_pair.h"
 #include "pcie/dma_memory.h"
 #include "pcie/function.h"
@@ -28,7 +29,13 @@ namespace pynvme::ioworker {
 class FakeDevice : public pcie::Function {
  public:
   FakeDevice(uint64_t lba_count, uint32_t lba_bytes)
-      : lba_bytes_(lba_bytes), media_(lba_count * lba_bytes), spoiled_(lba_count, false) {
+      : FakeDevice(lba_count, driver::LbaLayout{.data_bytes = lba_bytes}) {}
+  FakeDevice(uint64_t lba_count, const driver::LbaLayout& layout)
+      : layout_(layout),
+        lba_bytes_(layout.data_bytes),
+        media_(lba_count * lba_bytes_),
+        metadata_(lba_count * layout.metadata_bytes),
+        spoiled_(lba_count, false) {
     pcie::DmaMemory::instance().attach(*this);
   }
   ~FakeDevice() override { pcie::DmaMemory::instance().detach(*this); }
@@ -70,6 +77,7 @@ class FakeDevice : public pcie::Function {
   void lose_waiting() { waiting_.clear(); }
 
   uint8_t* lba(uint64_t lba) { return &media_[lba * lba_bytes_]; }
+  uint8_t* metadata(uint64_t lba) { return &metadata_[lba * layout_.metadata_bytes]; }
   std::vector<spec::Sqe> seen;  // all commands, in order of arrival, when `record` is set
   bool record = false;
 
@@ -160,6 +168,10 @@ class FakeDevice : public pcie::Function {
       return spec::make_status(spec::sct::kGeneric, spec::sc::kLbaOutOfRange);
     }
     const size_t bytes = nlb * lba_bytes_;
+    if (layout_.metadata_bytes != 0 &&
+        (sqe.opcode == spec::io::kRead || sqe.opcode == spec::io::kWrite)) {
+      return transfer_with_metadata(sqe, slba, nlb);
+    }
     switch (sqe.opcode) {
       case spec::io::kRead:
         for (uint64_t i = slba; i < slba + nlb; ++i) {
@@ -198,6 +210,52 @@ class FakeDevice : public pcie::Function {
     }
   }
 
+  // What a controller makes of PRACT, whatever the real guard would be: the reference tag twice.
+  void make_protection(uint64_t which) {
+    const auto tag = static_cast<uint32_t>(which);
+    std::memcpy(metadata(which), &tag, 4);
+    std::memcpy(metadata(which) + 4, &tag, 4);
+  }
+
+  uint16_t transfer_with_metadata(const spec::Sqe& sqe, uint64_t slba, uint64_t nlb) {
+    const bool writes = sqe.opcode == spec::io::kWrite;
+    const bool pract = spec::io_pract(sqe.cdw12);
+    if (layout_.protection == 1 && sqe.cdw14 != static_cast<uint32_t>(slba)) {
+      return spec::make_status(spec::sct::kCommandSpecific, 0x81);
+    }
+    const size_t stride = layout_.stride(pract);
+    const size_t apart = layout_.separate_bytes(pract);
+    if (apart != 0 && sqe.mptr == 0) {
+      return spec::make_status(spec::sct::kGeneric, spec::sc::kInvalidField);
+    }
+    std::vector<uint8_t> wire(nlb * stride);
+    uint8_t* const mptr = apart != 0 ? host(sqe.mptr) : nullptr;
+    if (writes) {
+      for_pages(sqe, wire.size(), [&](const uint8_t* page, size_t at, size_t size) {
+        std::memcpy(&wire[at], page, size);
+      });
+    }
+    for (uint64_t i = 0; i < nlb; ++i) {
+      uint8_t* const data = &wire[i * stride];
+      uint8_t* const beside = apart != 0            ? mptr + i * apart
+                              : stride > lba_bytes_ ? data + lba_bytes_
+                                                    : nullptr;
+      if (writes) {
+        std::memcpy(lba(slba + i), data, lba_bytes_);
+        if (beside != nullptr) std::memcpy(metadata(slba + i), beside, layout_.metadata_bytes);
+        if (pract) make_protection(slba + i);
+      } else {
+        std::memcpy(data, lba(slba + i), lba_bytes_);
+        if (beside != nullptr) std::memcpy(beside, metadata(slba + i), layout_.metadata_bytes);
+      }
+    }
+    if (!writes) {
+      for_pages(sqe, wire.size(),
+                [&](uint8_t* page, size_t at, size_t size) { std::memcpy(page, &wire[at], size); });
+    }
+    return 0;
+  }
+
   void execute(Queue& queue, const spec::Sqe& sqe) {
     uint16_t status = before ? before(sqe) : uint16_t{0};
     if (status == 0) status = carry_out(sqe);
@@ -215,8 +273,10 @@ class FakeDevice : public pcie::Function {
   }
 
   std::string name_ = "fake";
+  driver::LbaLayout layout_;
   uint32_t lba_bytes_;
   std::vector<uint8_t> media_;
+  std::vector<uint8_t> metadata_;
   std::vector<bool> spoiled_;
   std::mutex mutex_;
   std::map<uint64_t, std::pair<uint8_t*, uint64_t>> maps_;

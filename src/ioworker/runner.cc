@@ -153,8 +153,8 @@ Runner::~Runner() {
 }
 
 Limits Runner::limits_of(const driver::Controller& controller, uint64_t lba_count,
-                         uint32_t lba_bytes) {
-  return {lba_count, lba_bytes, controller.mdts_bytes(),
+                         const driver::LbaLayout& lba) {
+  return {lba_count, lba, controller.mdts_bytes(),
           std::min(driver::IoQueuePair::kMaxDepth, controller.cap().mqes() + 1U)};
 }
 

@@ -31,7 +31,7 @@ class Runner {
 
   // What the controller and a namespace of it allow.
   static Limits limits_of(const driver::Controller& controller, uint64_t lba_count,
-                          uint32_t lba_bytes);
+                          const driver::LbaLayout& lba);
 
   // Once. Throws InvalidArgument when the workload would never end; what else fails is in the
   // result: -1 no queue, -2 IO size, -5 no memory.

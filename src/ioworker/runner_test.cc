@@ -21,7 +21,7 @@ class RunnerTest : public testing::Test {
   RunnerTest() : controller_(driver::Controller::open(pcie::Bus::instance().open(kDevice))) {
     controller_->initialise();
     const auto data = controller_->identify_namespace(1);
-    target_.limits = Runner::limits_of(*controller_, data.nsze, 512);
+    target_.limits = Runner::limits_of(*controller_, data.nsze, {});
     target_.integrity = std::make_shared<verify::Integrity>(data.nsze, 512);
     target_.integrity->set_checking(true);
     workload_.qdepth = 32;

@@ -94,9 +94,9 @@ Sequence::Size Sequence::make_size(int64_t nlb, int64_t align, const Limits& lim
   const auto end = static_cast<uint64_t>(region_end_);
   // Unless asked for, sequential IOs follow one another without gaps.
   size.step_align = std::max<int64_t>(align, 1);
-  size.align =
-      align > 0 ? static_cast<uint64_t>(align)
-                : std::min<uint64_t>(size.nlb, std::max(kDefaultAlignBytes / limits.lba_bytes, 1U));
+  size.align = align > 0 ? static_cast<uint64_t>(align)
+                         : std::min<uint64_t>(
+                               size.nlb, std::max(kDefaultAlignBytes / limits.lba.data_bytes, 1U));
   size.places = places_between(start, end, size.nlb, size.align);
   if (size.places.count == 0) {
     // The default alignment leaves no room in a small region that is not aligned itself.

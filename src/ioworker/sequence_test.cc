@@ -14,8 +14,7 @@ namespace pynvme::ioworker {
 namespace {
 
 constexpr uint64_t kSeed = 20;
-const Limits kLimits{
-    .lba_count = 100'000, .lba_bytes = 512, .mdts_bytes = 0, .max_queue_entries = 1024};
+const Limits kLimits{.lba_count = 100'000, .lba = {}, .mdts_bytes = 0, .max_queue_entries = 1024};
 
 std::vector<Draw> take(const Workload& w, size_t count, uint64_t seed = kSeed) {
   Sequence sequence(w, kLimits, seed);

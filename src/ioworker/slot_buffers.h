@@ -42,6 +42,10 @@ struct WorkerMemory {
   std::optional<SlotBuffers> from_device;
   std::optional<SlotBuffers> to_device;
   pcie::DmaBlock ranges;  // Dataset Management: kRangeBytes for each slot
+  // For MPTR, where metadata are not in the data: metadata_stride for each slot.
+  pcie::DmaBlock metadata_from_device;
+  pcie::DmaBlock metadata_to_device;  // zeroes
+  uint64_t metadata_stride = 0;
 };
 
 }  // namespace pynvme::ioworker

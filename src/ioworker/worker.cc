@@ -231,7 +231,7 @@ void Worker::send(uint32_t cid, const Operation& operation, Slot& slot) noexcept
     sqe.set_slba(draw_.slba);
     sqe.cdw12 = draw_.nlb - 1;
   }
-  const uint64_t bytes = static_cast<uint64_t>(draw_.nlb) * lba_bytes_;
+  const uint64_t bytes = static_cast<uint64_t>(draw_.nlb) * operation.stride;
   driver::PrpPair prps;
   switch (operation.data) {
     case Data::kNone:
@@ -243,9 +243,11 @@ void Worker::send(uint32_t cid, const Operation& operation, Slot& slot) noexcept
       prps = buffers_->to_device->prps(cid, bytes);
       if (operation.effect == Effect::kWrite) {
         uint8_t* data = buffers_->to_device->data(cid);
-        const uint64_t token = verify::stamp(data, lba_bytes_, draw_.slba, draw_.nlb);
+        const uint64_t token =
+            verify::stamp(data, lba_bytes_, draw_.slba, draw_.nlb, operation.stride);
         if (integrity_ != nullptr)
-          integrity_->record_data(slot.ticket, data, bytes,
+          integrity_->record_data(slot.ticket, data_alone(data, operation, draw_.nlb),
+                                  uint64_t{draw_.nlb} * lba_bytes_,
                                   {log_, token, now_ns_, static_cast<uint16_t>(cid), true});
       }
       break;
@@ -263,6 +265,8 @@ void Worker::send(uint32_t cid, const Operation& operation, Slot& slot) noexcept
   }
   sqe.prp1 = prps.prp1;
   sqe.prp2 = prps.prp2;
+  if (has_metadata_) [[unlikely]]
+    add_metadata(cid, operation, sqe);
   pair_.submit(sqe);
   ++operation.figures->sent;
   if (result_.last_commands.capacity() != 0) [[unlikely]] {
@@ -274,6 +278,26 @@ void Worker::send(uint32_t cid, const Operation& operation, Slot& slot) noexcept
       if (++last_command_ == result_.last_commands.size()) last_command_ = 0;
     }
   }
+}
+
+void Worker::add_metadata(uint32_t cid, const Operation& operation, spec::Sqe& sqe) const noexcept {
+  const bool pract = lba_.takes_pract(sqe.opcode);
+  if (pract) driver::protect(sqe, lba_);
+  if (lba_.separate_bytes(pract) == 0) return;
+  const WorkerMemory& memory = *buffers_;
+  if (operation.data == Data::kFromDevice) {
+    sqe.mptr = memory.metadata_from_device.iova() + cid * memory.metadata_stride;
+  } else if (operation.data == Data::kToDevice) {
+    sqe.mptr = memory.metadata_to_device.iova() + cid * memory.metadata_stride;
+  }
+}
+
+const uint8_t* Worker::data_alone(const uint8_t* data, const Operation& operation,
+                                  uint32_t nlb) noexcept {
+  if (operation.stride == lba_bytes_) [[likely]]
+    return data;
+  verify::gather(data, lba_bytes_, nlb, operation.stride, data_alone_.data());
+  return data_alone_.data();
 }
 
 void Worker::on_complete(uint16_t cid, const spec::Cqe& cqe, uint64_t latency_ns) noexcept {
@@ -307,8 +331,8 @@ bool Worker::release(const Operation& operation, Slot& slot, uint32_t cid, bool 
       break;
     case Effect::kRead: {
       const uint64_t bytes = static_cast<uint64_t>(slot.nlb) * lba_bytes_;
-      return integrity_->end_read(slot.ticket, ok, buffers_->from_device->data(cid), bytes,
-                                  &mismatch_);
+      const uint8_t* data = data_alone(buffers_->from_device->data(cid), operation, slot.nlb);
+      return integrity_->end_read(slot.ticket, ok, data, bytes, &mismatch_);
     }
     case Effect::kObserve:
       integrity_->end_observe(slot.ticket);

@@ -82,6 +82,7 @@ class Worker {
     Data data = Data::kNone;
     verify::Effect effect = verify::Effect::kNone;
     bool has_lbas = false;             // in CDW10..12
+    uint32_t stride = 0;               // from one LBA to the next in the data
     OpcodeFigures* figures = nullptr;  // of the opcodes of the workload
   };
 
@@ -95,8 +96,9 @@ class Worker {
   };
   static_assert(sizeof(Slot) == 64, "one cache line for each command");
 
-  static Operation operation_of(uint8_t opcode);
+  Operation operation_of(uint8_t opcode) const;
   void make_memory(const Workload& workload, uint64_t seed);
+  void make_metadata_memory(uint64_t bytes, bool from_device, bool to_device);
   void take_log(const Workload& workload, uint64_t seed);
   void begin();
   unsigned submit() noexcept;
@@ -105,6 +107,10 @@ class Worker {
   bool is_due() const noexcept;  // of timed workers
   bool hold(const Operation& operation, Slot& slot) noexcept;
   void send(uint32_t cid, const Operation& operation, Slot& slot) noexcept;
+  // What the format of an LBA with metadata adds to a command.
+  void add_metadata(uint32_t cid, const Operation& operation, spec::Sqe& sqe) const noexcept;
+  // The LBAs of a buffer one behind another, until the next call.
+  const uint8_t* data_alone(const uint8_t* data, const Operation& operation, uint32_t nlb) noexcept;
   void on_complete(uint16_t cid, const spec::Cqe& cqe, uint64_t latency_ns) noexcept;
   // False: the data do not match, and mismatch_ says why.
   bool release(const Operation& operation, Slot& slot, uint32_t cid, bool ok) noexcept;
@@ -146,6 +152,7 @@ class Worker {
   std::optional<Pacer> pacer_;
   spec::Sqe sqe_{};  // what all commands have in common
   uint32_t lba_bytes_;
+  bool has_metadata_;
 
   std::array<Operation, 256> operations_;
   Result result_;
@@ -168,6 +175,8 @@ class Worker {
   std::string device_;
   std::function<verify::CmdLogs()> cmdlogs_;
   std::shared_ptr<WorkerMemory> memory_;
+  driver::LbaLayout lba_;
+  std::vector<uint8_t> data_alone_;
 };
 
 }  // namespace pynvme::ioworker

@@ -44,7 +44,8 @@ Worker::Worker(driver::QueuePair& pair, const Workload& w, const Target& target,
       holds_all_reads_(mix_has(w, spec::io::kWriteUncorrectable)),
       traced_(!w.io_sequence.empty()),
       timed_(traced_ || w.iops != 0),
-      lba_bytes_(target.limits.lba_bytes),
+      lba_bytes_(target.limits.lba.data_bytes),
+      has_metadata_(target.limits.lba.metadata_bytes != 0),
       live_(std::move(live)),
       duration_ns_(static_cast<uint64_t>(std::llround(w.time_s * 1e9))),
       timeout_ns_(target.command_timeout_ns),
@@ -53,7 +54,8 @@ Worker::Worker(driver::QueuePair& pair, const Workload& w, const Target& target,
       integrity_owner_(target.integrity),
       device_(target.device),
       cmdlogs_(target.cmdlogs),
-      memory_(std::make_shared<WorkerMemory>()) {
+      memory_(std::make_shared<WorkerMemory>()),
+      lba_(target.limits.lba) {
   buffers_ = memory_.get();
   sqe_.nsid = target.nsid;
   if (pair.data_pointers() == driver::DataPointers::kSgl) {
@@ -92,7 +94,8 @@ void Worker::take_log(const Workload& w, uint64_t seed) {
   writer.sqid = pair_.id();
   if (memory_->to_device) {
     writer.slots = pair_.slots();
-    writer.slot_lbas = static_cast<uint32_t>(memory_->to_device->stride() / lba_bytes_);
+    const uint32_t stride = operations_[spec::io::kWrite].stride;
+    writer.slot_lbas = static_cast<uint32_t>(memory_->to_device->stride() / stride);
     writer.pattern = [lba_bytes = lba_bytes_, ptype = w.ptype, pvalue = w.pvalue, seed](
                          uint32_t cid, uint32_t index, uint8_t* out) {
       fill_slot_lba({out, lba_bytes}, ptype, pvalue, seed, cid, index);
@@ -102,7 +105,7 @@ void Worker::take_log(const Workload& w, uint64_t seed) {
   log_ = log_owner_.get();
 }
 
-Worker::Operation Worker::operation_of(uint8_t opcode) {
+Worker::Operation Worker::operation_of(uint8_t opcode) const {
   spec::Sqe sqe{};
   sqe.opcode = opcode;
   sqe.cdw11 = 0x4;  // Dataset Management is sent with AD
@@ -116,16 +119,25 @@ Worker::Operation Worker::operation_of(uint8_t opcode) {
   } else if (spec::data_direction(opcode) != spec::DataDirection::kNone) {
     operation.data = Data::kToDevice;
   }
+  operation.stride = lba_.stride(lba_.takes_pract(opcode));
   return operation;
 }
 
 void Worker::make_memory(const Workload& w, uint64_t seed) {
   uint64_t from_device = 0;
   uint64_t to_device = 0;
+  uint64_t metadata = 0;
+  uint64_t interleaved_lbas = 0;
   bool has_ranges = false;
   const auto need = [&](uint8_t opcode, uint32_t nlb) {
-    const uint64_t bytes = static_cast<uint64_t>(nlb) * lba_bytes_;
-    switch (operations_[opcode].data) {
+    const uint32_t lba_stride = operations_[opcode].stride;
+    const uint64_t bytes = static_cast<uint64_t>(nlb) * lba_stride;
+    const Data data = operations_[opcode].data;
+    if (data == Data::kFromDevice || data == Data::kToDevice) {
+      if (lba_stride != lba_bytes_) interleaved_lbas = std::max<uint64_t>(interleaved_lbas, nlb);
+      metadata = std::max(metadata, uint64_t{nlb} * lba_.separate_bytes(lba_.takes_pract(opcode)));
+    }
+    switch (data) {
       case Data::kNone:
         break;
       case Data::kFromDevice:
@@ -149,15 +161,29 @@ void Worker::make_memory(const Workload& w, uint64_t seed) {
   if (from_device != 0) memory_->from_device.emplace(slots, from_device, pair_.data_pointers());
   if (has_ranges)
     memory_->ranges = pcie::DmaMemory::instance().allocate(slots * WorkerMemory::kRangeBytes);
+  make_metadata_memory(metadata, from_device != 0, to_device != 0);
+  data_alone_.resize(interleaved_lbas * lba_bytes_);
   if (to_device == 0) return;
   memory_->to_device.emplace(slots, to_device, pair_.data_pointers());
   const uint64_t stride = memory_->to_device->stride();
+  const uint32_t lba_stride = operations_[spec::io::kWrite].stride;
   for (uint32_t slot = 0; slot < slots; ++slot) {
-    for (uint32_t i = 0; i < stride / lba_bytes_; ++i) {
-      fill_slot_lba({memory_->to_device->data(slot) + uint64_t{i} * lba_bytes_, lba_bytes_},
+    for (uint32_t i = 0; i < stride / lba_stride; ++i) {
+      fill_slot_lba({memory_->to_device->data(slot) + uint64_t{i} * lba_stride, lba_bytes_},
                     w.ptype, w.pvalue, seed, slot, i);
     }
   }
+}
+
+void Worker::make_metadata_memory(uint64_t bytes, bool from_device, bool to_device) {
+  constexpr uint64_t kCacheLine = 64;
+  memory_->metadata_stride = (bytes + kCacheLine - 1) / kCacheLine * kCacheLine;
+  if (bytes == 0) return;
+  const auto allocate = [this] {
+    return pcie::DmaMemory::instance().allocate(pair_.slots() * memory_->metadata_stride);
+  };
+  if (from_device) memory_->metadata_from_device = allocate();
+  if (to_device) memory_->metadata_to_device = allocate();
 }
 
 }  // namespace pynvme::ioworker

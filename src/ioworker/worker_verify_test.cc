@@ -68,7 +68,7 @@ TEST_F(WorkerVerifyTest, FindsARawWrite) {
   spec::Sqe sqe{};
   sqe.opcode = 0x01;
   sqe.set_slba(123);
-  verify::TrackedCommand write(integrity_, sqe, raw.data(), raw.size());
+  verify::TrackedCommand write(integrity_, sqe, raw.data(), raw.size(), {});
   ASSERT_TRUE(write.begin(false));
   std::copy(raw.begin(), raw.end(), device_.lba(123));
   write.end(true);

@@ -140,11 +140,11 @@ void check_trace(const Workload& w) {
 }
 
 void check_transfer(uint8_t opcode, uint32_t nlb, const Limits& limits) {
-  const uint64_t bytes = transfer_bytes(opcode, nlb, limits.lba_bytes);
+  const uint64_t bytes = transfer_bytes(opcode, nlb, limits.lba);
   if (limits.mdts_bytes == 0 || bytes <= limits.mdts_bytes) return;
   throw IoSizeError("ioworker: io_size " + std::to_string(nlb) + " is " + std::to_string(bytes) +
                     " bytes, larger than MDTS, which is " + std::to_string(limits.mdts_bytes) +
-                    " bytes (" + std::to_string(limits.mdts_bytes / limits.lba_bytes) + " LBAs)");
+                    " bytes (" + std::to_string(limits.mdts_bytes * nlb / bytes) + " LBAs)");
 }
 
 }  // namespace
@@ -216,11 +216,11 @@ uint32_t queue_entries(const Workload& w, const Limits& limits) {
   return std::min(static_cast<uint32_t>(w.qdepth) + 1, limits.max_queue_entries);
 }
 
-uint64_t transfer_bytes(uint8_t opcode, uint32_t nlb, uint32_t lba_bytes) {
+uint64_t transfer_bytes(uint8_t opcode, uint32_t nlb, const driver::LbaLayout& lba) {
   if (opcode == spec::io::kDatasetManagement) return 16;  // one range
   return spec::data_direction(opcode) == spec::DataDirection::kNone
              ? 0
-             : static_cast<uint64_t>(nlb) * lba_bytes;
+             : static_cast<uint64_t>(nlb) * lba.stride(lba.takes_pract(opcode));
 }
 
 }  // namespace pynvme::ioworker

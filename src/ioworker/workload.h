@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "driver/errors.h"
+#include "driver/lba_layout.h"
 
 namespace pynvme::ioworker {
 
@@ -55,7 +56,7 @@ struct Workload {
 // What the device and the namespace allow.
 struct Limits {
   uint64_t lba_count = 0;
-  uint32_t lba_bytes = 512;
+  driver::LbaLayout lba;
   uint64_t mdts_bytes = 0;            // 0: no limit
   uint32_t max_queue_entries = 1024;  // min(1024, MQES + 1)
 };
@@ -84,7 +85,7 @@ std::vector<std::pair<uint8_t, uint32_t>> opcode_mix(const Workload& workload);
 // limit one command less is under way.
 uint32_t queue_entries(const Workload& workload, const Limits& limits);
 
-// The bytes that a command moves between host and device; `nlb` is a count.
-uint64_t transfer_bytes(uint8_t opcode, uint32_t nlb, uint32_t lba_bytes);
+// The bytes of data that a command moves between host and device; `nlb` is a count.
+uint64_t transfer_bytes(uint8_t opcode, uint32_t nlb, const driver::LbaLayout& lba);
 
 }  // namespace pynvme::ioworker

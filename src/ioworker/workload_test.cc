@@ -11,7 +11,7 @@ namespace pynvme::ioworker {
 namespace {
 
 const Limits kLimits{
-    .lba_count = 10000, .lba_bytes = 512, .mdts_bytes = 128 * 1024, .max_queue_entries = 1024};
+    .lba_count = 10000, .lba = {}, .mdts_bytes = 128 * 1024, .max_queue_entries = 1024};
 
 Workload valid() {
   Workload w;
@@ -143,11 +143,11 @@ TEST(Workload, TheQueueHasOneEntryMoreThanItsDepthUpToTheLimit) {
 }
 
 TEST(Workload, TransfersFollowFromTheOpcode) {
-  EXPECT_EQ(transfer_bytes(spec::io::kRead, 8, 512), 4096U);
-  EXPECT_EQ(transfer_bytes(spec::io::kWrite, 2, 4096), 8192U);
-  EXPECT_EQ(transfer_bytes(spec::io::kWriteZeroes, 8, 512), 0U);
-  EXPECT_EQ(transfer_bytes(spec::io::kFlush, 0, 512), 0U);
-  EXPECT_EQ(transfer_bytes(spec::io::kDatasetManagement, 60000, 512), 16U);
+  EXPECT_EQ(transfer_bytes(spec::io::kRead, 8, {}), 4096U);
+  EXPECT_EQ(transfer_bytes(spec::io::kWrite, 2, {.data_bytes = 4096}), 8192U);
+  EXPECT_EQ(transfer_bytes(spec::io::kWriteZeroes, 8, {}), 0U);
+  EXPECT_EQ(transfer_bytes(spec::io::kFlush, 0, {}), 0U);
+  EXPECT_EQ(transfer_bytes(spec::io::kDatasetManagement, 60000, {}), 16U);
 }
 
 }  // namespace

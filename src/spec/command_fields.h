@@ -147,5 +147,9 @@ inline constexpr uint8_t kPrchkReference = 1u << 0;
 inline constexpr uint8_t kPrchkApplication = 1u << 1;
 inline constexpr uint8_t kPrchkGuard = 1u << 2;
 inline constexpr uint8_t kPract = 1u << 3;
+constexpr bool io_pract(uint32_t cdw12) { return (io_prinfo(cdw12) & kPract) != 0; }
+constexpr uint32_t io_with_prinfo(uint32_t cdw12, uint8_t prinfo) {
+  return with_bits(cdw12, 29, 26, prinfo);
+}
 
 }  // namespace pynvme::spec

@@ -284,6 +284,7 @@ inline constexpr uint8_t kVwcFlushBroadcastSupported = 3u << 1;
 // CTRATT
 inline constexpr uint32_t kCtrattHostIdentifier128 = 1u << 0;
 inline constexpr uint32_t kCtrattNonOperationalPermissive = 1u << 1;
+inline constexpr uint32_t kCtrattExtendedLbaFormats = 1u << 15;
 
 // NWPC
 inline constexpr uint8_t kNwpcWriteProtect = 1u << 0;

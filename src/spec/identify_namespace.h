@@ -68,6 +68,8 @@ struct IdentifyNamespace {
     return static_cast<uint8_t>(high << 4 | bits(flbas, 3, 0));
   }
   constexpr bool extended_lba() const { return bit(flbas, 4); }
+  // DPS: type of protection information in 2:0, 0: none.
+  constexpr uint8_t protection_type() const { return static_cast<uint8_t>(bits(dps, 2, 0)); }
 };
 static_assert(kIsWire<IdentifyNamespace> && sizeof(IdentifyNamespace) == 4096);
 static_assert(offsetof(IdentifyNamespace, nsfeat) == 24 &&
@@ -117,6 +119,12 @@ static_assert(sizeof(IdentifyNamespaceNvm) == 4096 && kIsWire<IdentifyNamespaceN
 static_assert(offsetof(IdentifyNamespaceNvm, pic) == 8 &&
               offsetof(IdentifyNamespaceNvm, elbaf) == 12 &&
               offsetof(IdentifyNamespaceNvm, reserved268) == 268);
+
+constexpr uint8_t elbaf_sts(uint32_t elbaf) { return static_cast<uint8_t>(bits(elbaf, 6, 0)); }
+constexpr uint8_t elbaf_pif(uint32_t elbaf) { return static_cast<uint8_t>(bits(elbaf, 8, 7)); }
+inline constexpr uint8_t kPif16bGuard = 0;
+inline constexpr uint8_t kPif32bGuard = 1;
+inline constexpr uint8_t kPif64bGuard = 2;
 
 // NVM command set specific Identify Controller (CNS 06h, CSI 00h).
 struct IdentifyControllerNvm {

@@ -18,13 +18,26 @@ inline void stamp_lba(uint8_t* data, uint32_t lba_bytes, uint64_t lba, uint64_t 
   std::memcpy(data + lba_bytes - sizeof(token), &token, sizeof(token));
 }
 
-// Stamps nlb LBAs that lie one behind another at `data`. Returns the token of the first.
-inline uint64_t stamp(uint8_t* data, uint32_t lba_bytes, uint64_t slba, uint32_t nlb) noexcept {
+// Stamps nlb LBAs at `data`, `stride` bytes from one to the next. Returns the token of the first.
+inline uint64_t stamp(uint8_t* data, uint32_t lba_bytes, uint64_t slba, uint32_t nlb,
+                      uint32_t stride) noexcept {
   const uint64_t token = take_tokens(nlb);
-  for (uint32_t i = 0; i < nlb; ++i, data += lba_bytes) {
+  for (uint32_t i = 0; i < nlb; ++i, data += stride) {
     stamp_lba(data, lba_bytes, slba + i, token + i);
   }
   return token;
+}
+// One behind another.
+inline uint64_t stamp(uint8_t* data, uint32_t lba_bytes, uint64_t slba, uint32_t nlb) noexcept {
+  return stamp(data, lba_bytes, slba, nlb, lba_bytes);
+}
+
+// The data of nlb LBAs that lie `stride` bytes apart, one behind another to `out`.
+inline void gather(const uint8_t* data, uint32_t lba_bytes, uint64_t nlb, uint32_t stride,
+                   uint8_t* out) noexcept {
+  for (uint64_t i = 0; i < nlb; ++i, data += stride, out += lba_bytes) {
+    std::memcpy(out, data, lba_bytes);
+  }
 }
 
 inline uint64_t stamped_lba(const uint8_t* data) noexcept {

@@ -41,12 +41,15 @@ std::vector<RangeLocks::Range> disjoint_locks(const std::vector<LbaRange>& range
 }  // namespace
 
 TrackedCommand::TrackedCommand(std::shared_ptr<Integrity> integrity, const spec::Sqe& sqe,
-                               uint8_t* data, uint64_t bytes)
+                               uint8_t* data, uint64_t bytes, const driver::LbaLayout& lba)
     : integrity_(std::move(integrity)),
       access_(classify_io(sqe)),
       data_(data),
       bytes_(bytes),
-      compares_(sqe.opcode == spec::io::kCompare && data != nullptr) {
+      lba_bytes_(lba.data_bytes),
+      stride_(lba.stride(spec::io_pract(sqe.cdw12))),
+      compares_(sqe.opcode == spec::io::kCompare && data != nullptr),
+      compares_metadata_(lba.metadata_bytes != 0) {
   if (data_ == nullptr) bytes_ = 0;
   if (access_.effect == Effect::kDeallocate) ranges_ = dataset_ranges(sqe, data_, bytes_);
 }
@@ -113,7 +116,7 @@ void TrackedCommand::begin_anyway(bool stamped) {
 }
 
 void TrackedCommand::prepare_data(bool stamped) {
-  if (compares_) comparison_ = integrity_->compare(ticket_, data_, bytes_);
+  if (compares_) compare();
   if (!is_change(access_.effect)) return;
   ScriptData& script = integrity_->script_data();
   const uint64_t now_ns = base::Clock::real().now_ns();
@@ -124,13 +127,32 @@ void TrackedCommand::prepare_data(bool stamped) {
                              {script.log().get(), next_token(), now_ns, kNoCid, false});
   }
   if (access_.effect != Effect::kWrite) return;
-  const uint32_t lba_bytes = integrity_->lba_bytes();
-  const auto whole = static_cast<uint32_t>(std::min<uint64_t>(access_.nlb, bytes_ / lba_bytes));
+  const auto whole = static_cast<uint32_t>(std::min<uint64_t>(access_.nlb, bytes_ / stride_));
   const std::lock_guard guard(script.lock());
-  const uint64_t token = stamped ? stamp(data_, lba_bytes, access_.slba, whole) : next_token();
-  integrity_->record_data(ticket_, data_, bytes_,
+  const uint64_t token =
+      stamped ? stamp(data_, lba_bytes_, access_.slba, whole, stride_) : next_token();
+  const std::span<const uint8_t> data = data_alone();
+  integrity_->record_data(ticket_, data.data(), data.size(),
                           {script.log().get(), token, now_ns, kNoCid, stamped});
-  if (integrity_->checking()) script.keep(access_.slba, lba_bytes, data_, bytes_);
+  if (integrity_->checking()) script.keep(access_.slba, lba_bytes_, data.data(), data.size());
+}
+
+std::span<const uint8_t> TrackedCommand::data_alone() {
+  if (stride_ == lba_bytes_) return {data_, bytes_};
+  const uint64_t whole = std::min<uint64_t>(access_.nlb, bytes_ / stride_);
+  data_alone_.resize(whole * lba_bytes_);
+  gather(data_, lba_bytes_, whole, stride_, data_alone_.data());
+  return data_alone_;
+}
+
+void TrackedCommand::compare() {
+  using Outcome = Integrity::Comparison::Outcome;
+  const std::span<const uint8_t> data = data_alone();
+  comparison_ = integrity_->compare(ticket_, data.data(), data.size());
+  // Metadata are compared as well, and may differ (NVM Command Set 1.0 §3.2.1).
+  if (compares_metadata_ && comparison_.outcome == Outcome::kSame) {
+    comparison_.outcome = Outcome::kUnknown;
+  }
 }
 
 void TrackedCommand::end_ranges(bool ok) {
@@ -163,15 +185,19 @@ Mismatch TrackedCommand::end(bool ok, bool refused) {
       break;
     case Effect::kRead: {
       Mismatch mismatch;
-      if (!integrity_->end_read(ticket_, ok, data_, bytes_, &mismatch)) return mismatch;
+      const std::span<const uint8_t> data = data_alone();
+      if (!integrity_->end_read(ticket_, ok, data.data(), data.size(), &mismatch)) return mismatch;
       break;
     }
     case Effect::kObserve: {
       Mismatch mismatch;
       if (!compares_) {
         integrity_->end_observe(ticket_);
-      } else if (!integrity_->end_compare(ticket_, comparison_, ok, refused, data_, bytes_,
-                                          &mismatch)) {
+        break;
+      }
+      const std::span<const uint8_t> data = data_alone();
+      if (!integrity_->end_compare(ticket_, comparison_, ok, refused, data.data(), data.size(),
+                                   &mismatch)) {
         return mismatch;
       }
       break;

@@ -4,8 +4,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
+#include "driver/lba_layout.h"
 #include "spec/command.h"
 #include "verify/effect.h"
 #include "verify/integrity.h"
@@ -15,9 +17,9 @@ namespace pynvme::verify {
 class TrackedCommand {
  public:
   // `data`: the host memory of the command's data, null when it has none or it is not known. It
-  // must stay until the end.
+  // must stay until the end. `lba` says how LBAs lie there; their metadata are not followed.
   TrackedCommand(std::shared_ptr<Integrity> integrity, const spec::Sqe& sqe, uint8_t* data,
-                 uint64_t bytes);
+                 uint64_t bytes, const driver::LbaLayout& lba);
   // A command that was begun and not ended counts as failed.
   ~TrackedCommand();
   TrackedCommand(const TrackedCommand&) = delete;
@@ -42,17 +44,24 @@ class TrackedCommand {
   bool lock();
   bool lock_ranges();
   void prepare_data(bool stamped);
+  void compare();
+  // LBAs one behind another, which they are not yet where metadata lie between them.
+  std::span<const uint8_t> data_alone();
   void end_ranges(bool ok);
 
   std::shared_ptr<Integrity> integrity_;
   Access access_;
   uint8_t* data_;
   uint64_t bytes_;
+  uint32_t lba_bytes_;
+  uint32_t stride_;
   Attempt attempt_ = Attempt::kFresh;
   bool compares_;
+  bool compares_metadata_;
   bool begun_ = false;
   Integrity::Comparison comparison_;
   Ticket ticket_;
+  std::vector<uint8_t> data_alone_;
   std::vector<LbaRange> ranges_;           // kDeallocate
   std::vector<RangeLocks::Range> locked_;  // kDeallocate: disjoint; empty when begun anyway
 };

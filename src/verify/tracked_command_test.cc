@@ -26,7 +26,7 @@ class TrackedCommandTest : public testing::Test {
   }
 
   std::unique_ptr<TrackedCommand> make(const spec::Sqe& sqe, std::vector<uint8_t>& data) {
-    return std::make_unique<TrackedCommand>(integrity_, sqe, data.data(), data.size());
+    return std::make_unique<TrackedCommand>(integrity_, sqe, data.data(), data.size(), lba_);
   }
 
   Mismatch run(const spec::Sqe& sqe, std::vector<uint8_t>& data, bool stamped = false) {
@@ -42,6 +42,7 @@ class TrackedCommandTest : public testing::Test {
 
   std::shared_ptr<Integrity> integrity_ = std::make_shared<Integrity>(100000, kLbaBytes);
   std::vector<uint8_t> data_ = std::vector<uint8_t>(8 * kLbaBytes, 0x77);
+  driver::LbaLayout lba_;
 };
 
 TEST_F(TrackedCommandTest, AStampedWriteIsReadBack) {
@@ -52,6 +53,61 @@ TEST_F(TrackedCommandTest, AStampedWriteIsReadBack) {
   EXPECT_EQ(run(io(spec::io::kRead, 40, 8), data_).kind, Mismatch::Kind::kCrc);
 }
 
+TEST_F(TrackedCommandTest, ExtendedLbasAreStampedAndCheckedOneByOne) {
+  constexpr size_t kStride = kLbaBytes + 16;
+  lba_ = {.metadata_bytes = 16, .extended = true};
+  std::vector<uint8_t> data(4 * kStride, 0x77);
+  EXPECT_FALSE(run(io(spec::io::kWrite, 40, 4), data, true));
+  EXPECT_EQ(stamped_lba(&data[3 * kStride]), 43U);
+  EXPECT_EQ(data[3 * kStride + kLbaBytes], 0x77);
+  EXPECT_EQ(data[4 * kStride - 1], 0x77);
+  // One LBA is what it was among four; its metadata are nobody's concern.
+  std::vector<uint8_t> one(data.begin() + 2 * kStride, data.begin() + 3 * kStride);
+  one[kLbaBytes] ^= 1;
+  EXPECT_FALSE(run(io(spec::io::kRead, 42, 1), one));
+  one[kLbaBytes - 20] ^= 1;
+  const Mismatch mismatch = run(io(spec::io::kRead, 42, 1), one);
+  EXPECT_EQ(mismatch.kind, Mismatch::Kind::kCrc);
+  EXPECT_EQ(mismatch.lba, 42U);
+}
+
+// The buffer of a read that fails, or is shorter than its LBAs, has only so many.
+TEST_F(TrackedCommandTest, ExtendedLbasBeyondTheDataAreInDoubt) {
+  constexpr size_t kStride = kLbaBytes + 8;
+  lba_ = {.metadata_bytes = 8, .extended = true};
+  std::vector<uint8_t> data(2 * kStride + 100, 0x77);
+  EXPECT_FALSE(run(io(spec::io::kWrite, 40, 4), data, true));
+  EXPECT_TRUE(LbaTable::is_crc(integrity_->state(41)));
+  EXPECT_EQ(integrity_->state(42), LbaTable::kUnknown);
+}
+
+TEST_F(TrackedCommandTest, PractTransfersLbasWithoutTheirProtectionInformation) {
+  lba_ = {.metadata_bytes = 8, .extended = true, .protection = 1};
+  spec::Sqe write = io(spec::io::kWrite, 40, 4);
+  write.cdw12 |= 1U << 29;
+  std::vector<uint8_t> data(4 * kLbaBytes, 0x77);
+  EXPECT_FALSE(run(write, data, true));
+  EXPECT_EQ(stamped_lba(&data[3 * kLbaBytes]), 43U);
+  std::vector<uint8_t> one(kLbaBytes + 8);
+  std::copy_n(data.begin() + 2 * kLbaBytes, kLbaBytes, one.begin());
+  EXPECT_FALSE(run(io(spec::io::kRead, 42, 1), one));
+}
+
+// A Compare of the same data may fail over the metadata; that of other data must.
+TEST_F(TrackedCommandTest, CompareHasMetadataThatNobodyKnows) {
+  constexpr size_t kStride = kLbaBytes + 8;
+  lba_ = {.metadata_bytes = 8, .extended = true};
+  std::vector<uint8_t> data(2 * kStride, 0x77);
+  EXPECT_FALSE(run(io(spec::io::kWrite, 40, 2), data, true));
+  auto same = make(io(spec::io::kCompare, 40, 2), data);
+  ASSERT_TRUE(same->begin(false));
+  EXPECT_FALSE(same->end(false, true));
+  data[kStride + 100] ^= 1;
+  const Mismatch mismatch = run(io(spec::io::kCompare, 40, 2), data);
+  EXPECT_EQ(mismatch.kind, Mismatch::Kind::kAccepted);
+  EXPECT_EQ(mismatch.lba, 41U);
+}
+
 TEST_F(TrackedCommandTest, ARawWriteIsFollowedAndReported) {
   run(io(spec::io::kWrite, 40, 8), data_, false);
   EXPECT_EQ(data_[0], 0x77);
@@ -60,7 +116,7 @@ TEST_F(TrackedCommandTest, ARawWriteIsFollowedAndReported) {
 
 TEST_F(TrackedCommandTest, AWriteOfUnknownDataLeavesItsLbasInDoubt) {
   run(io(spec::io::kWrite, 40, 8), data_, true);
-  TrackedCommand write(integrity_, io(spec::io::kWrite, 40, 8), nullptr, 4096);
+  TrackedCommand write(integrity_, io(spec::io::kWrite, 40, 8), nullptr, 4096, lba_);
   ASSERT_TRUE(write.begin(false));
   write.end(true);
   EXPECT_EQ(integrity_->state(40), LbaTable::kUnknown);
@@ -154,7 +210,7 @@ TEST_F(TrackedCommandTest, ATrimThatIsRefusedHoldsNothing) {
 TEST_F(TrackedCommandTest, WithoutDataATrimTouchesNothing) {
   spec::Sqe trim = io(spec::io::kDatasetManagement, 0, 1);
   trim.cdw11 = 4;
-  TrackedCommand command(integrity_, trim, nullptr, 4096);
+  TrackedCommand command(integrity_, trim, nullptr, 4096, lba_);
   EXPECT_TRUE(command.begin(false));
   EXPECT_FALSE(command.end(true));
 }

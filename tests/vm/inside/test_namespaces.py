@@ -8,6 +8,7 @@ import nvme as d
 from psd import CQE, IOCQ, IOSQ, PRP, SQE
 
 PLAIN, LARGE, ZONED, EXTENDED, PROTECTED, SEPARATE = range(1, 7)
+APART_PROTECTED, APART_16, PROTECTED_IN_16, GUARD_64 = range(7, 11)
 ZONE, ZONE_CAPACITY = 1024, 768  # in LBAs
 EMPTY, IMPLICITLY_OPEN, EXPLICITLY_OPEN, CLOSED, FULL = 1, 2, 3, 4, 0xE
 CLOSE, FINISH, OPEN, RESET = 1, 2, 3, 4
@@ -127,11 +128,127 @@ def test_metadata_at_the_end_of_each_lba(nvme0, qpair):
         assert again[:] == data[520 * number : 520 * number + 520]
 
 
-def test_no_workers_where_lbas_have_metadata(nvme0):
-    space = d.Namespace(nvme0, EXTENDED)
-    assert not space.verify_enable()
-    with pytest.raises(AssertionError, match="520 bytes with their metadata"):
-        space.ioworker(io_size=8, io_count=1).start()
+# The bytes of data, and those from one LBA to the next in the Buffer of read() and write(): where
+# metadata are protection information alone, the controller makes them and takes them away.
+STRIDES = {
+    EXTENDED: (512, 520),
+    PROTECTED: (512, 512),
+    SEPARATE: (512, 512),
+    APART_PROTECTED: (512, 512),
+    APART_16: (512, 512),
+    PROTECTED_IN_16: (512, 528),
+    GUARD_64: (4096, 4096),
+}
+
+
+@pytest.fixture(params=STRIDES)
+def space(nvme0, request):
+    space = d.Namespace(nvme0, request.param)
+    assert space.sector_size == STRIDES[request.param][0]
+    assert space.verify_enable()
+    return space
+
+
+def flip(nvme0, space, lba):
+    """A bit of byte 100, by a queue that is made by hand and that nobody follows."""
+    cq, data, metadata = IOCQ(nvme0, 5, 8, PRP()), PRP(), PRP()
+    sq = IOSQ(nvme0, 5, 8, PRP(), cqid=5)
+    pract = space.nsid in (PROTECTED, APART_PROTECTED, PROTECTED_IN_16, GUARD_64)
+    for place, opcode in enumerate((READ, WRITE)):
+        command = SQE(opcode, space.nsid)
+        command.cid = place
+        command.prp1, command.mptr = data, metadata
+        command[10], command[12] = lba, pract << 29
+        command[14] = lba if space.nsid != PROTECTED_IN_16 else 0  # of type 3
+        sq[place] = command
+        sq.tail = place + 1
+        while CQE(cq[place]).p == 0:
+            pass
+        assert CQE(cq[place]).status == 0
+        cq.head = place + 1
+        data[100] ^= 4
+    sq.delete()
+    cq.delete()
+
+
+def test_data_are_verified_where_lbas_have_metadata(nvme0, space, qpair, recwarn):
+    size, stride = STRIDES[space.nsid]
+    data, one = d.Buffer(4 * stride, pvalue=100, ptype=0xBEEF), d.Buffer(stride)
+    space.write(qpair, data, 10, 4).waitdone()
+    for number in range(4):
+        space.read(qpair, one, 10 + number).waitdone()
+        assert one[:size] == data[stride * number : stride * number + size]
+        assert one.data(7, 0) == 10 + number  # the stamp
+    assert not recwarn.list
+    flip(nvme0, space, 12)
+    with pytest.warns(UserWarning, match="07/81: LBA 0xc: the data are not what was written last"):
+        space.read(qpair, data, 10, 4).waitdone()
+    report = d.forensics.last()
+    assert (report.classification, report.lba, report.bad_lbas) == ("bit_flips", 12, [12])
+    assert report.flips == [(100, 4)]  # byte of the LBA's data, mask
+
+
+def test_zeroes_where_lbas_have_metadata(space, qpair, recwarn):
+    size, stride = STRIDES[space.nsid]
+    data = d.Buffer(4 * stride, pvalue=100, ptype=0xBEEF)
+    space.write(qpair, data, 100, 4).waitdone()
+    space.write_zeroes(qpair, 101, 2).waitdone()
+    space.read(qpair, data, 100, 4).waitdone()
+    assert not any(data[stride : stride + size])
+    assert data.data(3 * stride + 7, 3 * stride) == 103
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("nsid", [EXTENDED, SEPARATE, APART_16])
+def test_compare_where_lbas_have_metadata(nvme0, qpair, recwarn, nsid):
+    space = d.Namespace(nvme0, nsid)
+    _, stride = STRIDES[nsid]
+    data = d.Buffer(4 * stride, pvalue=100, ptype=0xBEEF)
+    space.write(qpair, data, 200, 4).waitdone()
+    space.compare(qpair, data, 200, 4).waitdone()
+    assert not recwarn.list
+    data[3 * stride + 100] ^= 1
+    with pytest.warns(UserWarning, match="ERROR status: 02/85"):
+        space.compare(qpair, data, 200, 4).waitdone()
+
+
+def test_workers_where_lbas_have_metadata(nvme0, space):
+    # QEMU has no protection information for LBAs that were never written, beside others that were.
+    fill = {"io_size": 8, "lba_random": False, "region_start": 1000, "region_end": 1400}
+    assert space.ioworker(read_percentage=0, **fill).start().close().error == 0
+    mixed = fill | {"io_size": [1, 7, 8], "lba_random": True}
+    result = space.ioworker(read_percentage=40, io_count=300, **mixed).start().close()
+    assert result.error == 0
+    assert (result.io_count_read, result.io_count_write) == (120, 180)
+    operations = {READ: 50, WRITE: 30, 8: 10, 0xC: 10}  # Write Zeroes, Verify
+    assert space.ioworker(op_percentage=operations, io_count=100, **fill).start().close().error == 0
+    assert space.ioworker(read_percentage=0, **fill).start().close().error == 0
+    flip(nvme0, space, 1234)
+    with pytest.warns(UserWarning, match="07/81: Read .*LBA 0x4d2: the data are not what was"):
+        assert space.ioworker(**fill).start().close().error == -6
+    report = d.forensics.last()
+    assert (report.classification, report.lba) == ("bit_flips", 1234)
+    assert report.flips == [(100, 4)]
+
+
+def test_what_the_kernels_driver_wrote_and_what_it_will_read(space, qpair, recwarn):
+    """By nvme-cli: LBAs 3000 to 3003, and 4000 to 4003."""
+    size, stride = STRIDES[space.nsid]
+    buf = d.Buffer(4 * stride)
+    space.read(qpair, buf, 3000, 4).waitdone()
+    for number in range(4):
+        assert bytes(buf[stride * number : stride * number + size]) == bytes([0x30 + number]) * size
+    for number in range(4):
+        buf[stride * number : stride * (number + 1)] = bytes([0x40 + number]) * stride
+    space.write(qpair, buf, 4000, 4).waitdone()
+    assert not recwarn.list
+
+
+def test_a_guard_that_stamps_make_wrong(nvme0, qpair):
+    protected = d.Namespace(nvme0, PROTECTED)
+    with pytest.raises(AssertionError, match=r"stamps every LBA.*PRACT.*send_cmd"):
+        protected.write(qpair, d.Buffer(520), 0, io_flags=0x1000)
+    protected.write(qpair, d.Buffer(512), 0, io_flags=0x3000).waitdone()
 
 
 def crc16(data):

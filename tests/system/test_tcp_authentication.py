@@ -31,6 +31,17 @@ AUTH_REQUIRED = 0x191
 LIMIT_S = 60
 
 
+TLS_KEY = "NVMeTLSkey-1:01:paWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWFL193:"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def has_authentication() -> None:
+    try:
+        Target(QUICK, dhchap={HOST: HOST_SECRET}).close()
+    except RuntimeError as error:
+        pytest.skip(str(error))
+
+
 @pytest.fixture
 def target() -> Iterator[Target]:
     with Target(QUICK, dhchap={HOST: (HOST_SECRET, CTRL_SECRET)}) as served:
@@ -94,6 +105,11 @@ def test_a_reset_authenticates_anew(target):
     nvme0.reset()
     assert nvme0[0x1C] & 1
     nvme0.close()
+
+
+def test_inside_of_tls():
+    with Target(QUICK, dhchap={HOST: (HOST_SECRET, CTRL_SECRET)}, tls_key=TLS_KEY) as target:
+        work(address(target, ctrl=CTRL_SECRET, options=f";tls_key={TLS_KEY}"))
 
 
 def test_secrets_from_arguments_and_the_environment(target, monkeypatch):

@@ -16,6 +16,16 @@ const std::string kKey = "NVMeTLSkey-1:01:paWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa
 const std::string kKey48 =
     "NVMeTLSkey-1:02:paWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlTaNE9w==:";
 
+std::string hex(const Secret& bytes) {
+  constexpr char kDigits[] = "0123456789abcdef";
+  std::string text;
+  for (const uint8_t byte : bytes) {
+    text += kDigits[byte >> 4];
+    text += kDigits[byte & 15];
+  }
+  return text;
+}
+
 class Psk : public ::testing::Test {
  protected:
   void SetUp() override {
@@ -86,6 +96,25 @@ TEST_F(Psk, IdentitiesAreThoseOfOthers) {
   EXPECT_EQ(all[1].name, "NVMe1R02 " + kHost + " " + kSub +
                              " RFUayZle9L62hBBvkuFcl/h3ibdjQ5Es5hsq8MUw+XV9pZ6PrGLt6dSu30r49Rcm");
   for (const Identity& one : all) EXPECT_EQ(one.psk.size(), 48U);
+}
+
+// Computed once more with Python's hmac, from RFC 5869, RFC 8446 §7.1 and NVMe TCP Transport 1.1.
+TEST_F(Psk, KeysAreDerivedAsSpecified) {
+  auto all = identities(parse_key(kKey), kHost, kSub);
+  ASSERT_EQ(all.size(), 4U);
+  EXPECT_EQ(all[0].name,
+            "NVMe1R01 " + kHost + " " + kSub + " Y5gw10t/xMcdhgU3rHZQ9jr7CPsyuv1zJe7RROxVTCk=");
+  EXPECT_EQ(hex(all[0].psk), "0ff467b83ee675c04a3976128f410125038d781eb1bd1a891cc70b12825133ca");
+  EXPECT_EQ(hex(all[1].psk), "3f300112f858546896bf9d3f399027a08a79e0c75be3996938ec20f7681d51b3");
+  EXPECT_EQ(hex(all[2].psk), "06baca9d7a21310a58a6cd09aa6d1c0eb341af0bf888d7b1c743ac1d51f5ab3d");
+  EXPECT_EQ(hex(all[3].psk), "3ad323b93a6ec88ebae3995c5c12e665d53dd2fed9bcad25e6c758d491d19400");
+  all = identities(parse_key(kKey48), kHost, kSub);
+  ASSERT_EQ(all.size(), 4U);
+  EXPECT_EQ(all[0].name, "NVMe1R02 " + kHost + " " + kSub +
+                             " 528hEx9WDnMmd8qBN3fzT+XOycTm6UpSPujx8FrcP0z0C45T7Pd4lOamugJd/40H");
+  EXPECT_EQ(hex(all[0].psk),
+            "670740835296f90ead2a8247dc5cbc3362ef47a925cc01c2be466a098aaea4f9"
+            "6043ec11e7b55d52471b08eb80c31264");
 }
 
 TEST_F(Psk, LongNamesHaveNoContextInVersion0) {

@@ -293,9 +293,16 @@ OpenSslChannel::Outcome OpenSslChannel::outcome(int result) noexcept {
 
 Channel::Step OpenSslChannel::handshake() noexcept {
   if (open_) return Step::kDone;
+  if (broken_) return Step::kFailed;
   ERR_clear_error();
   const int result = SSL_do_handshake(ssl_);
   if (result == 1) {
+    // A certificate would do as well, for OpenSSL.
+    if (SSL_session_reused(ssl_) != 1) {
+      broken_ = true;
+      error_ = "the peer does not use the pre-shared key";
+      return Step::kFailed;
+    }
     open_ = true;
     hello_.clear();
     return Step::kDone;

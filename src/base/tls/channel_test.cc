@@ -10,6 +10,11 @@
 
 #include <gtest/gtest.h>
 
+#ifdef PYNVME_HAVE_OPENSSL
+#include <openssl/ssl.h>
+#include <openssl/x509.h>
+#endif
+
 #include "base/rng.h"
 
 namespace pynvme::base::tls {
@@ -99,6 +104,39 @@ TEST_F(TlsChannel, EveryIdentityOfEitherHash) {
     }
   }
 }
+
+#ifdef PYNVME_HAVE_OPENSSL
+// A peer that does not know the key may have a certificate instead, of its own making.
+TEST_F(TlsChannel, ACertificateIsNoKey) {
+  EVP_PKEY* const key = EVP_EC_gen("P-256");
+  X509* const certificate = X509_new();
+  X509_set_version(certificate, X509_VERSION_3);
+  X509_gmtime_adj(X509_getm_notBefore(certificate), 0);
+  X509_gmtime_adj(X509_getm_notAfter(certificate), 3600);
+  X509_set_pubkey(certificate, key);
+  ASSERT_NE(X509_sign(certificate, key, EVP_sha256()), 0);
+  SSL_CTX* const context = SSL_CTX_new(TLS_server_method());
+  ASSERT_EQ(SSL_CTX_use_certificate(context, certificate), 1);
+  ASSERT_EQ(SSL_CTX_use_PrivateKey(context, key), 1);
+  SSL* const server = SSL_new(context);
+  SSL_set_fd(server, fds_[1]);
+  SSL_set_accept_state(server);
+
+  client_ = make_client(fds_[0], identities(parse_key(kKey), kHost, kSub)[0]);
+  auto step = Channel::Step::kWaits;
+  for (int turn = 0; turn < 20 && step == Channel::Step::kWaits; ++turn) {
+    step = client_->handshake();
+    SSL_do_handshake(server);
+  }
+  EXPECT_EQ(step, Channel::Step::kFailed);
+  EXPECT_EQ(client_->error(), "the peer does not use the pre-shared key");
+  EXPECT_EQ(client_->handshake(), Channel::Step::kFailed);
+  SSL_free(server);
+  SSL_CTX_free(context);
+  X509_free(certificate);
+  EVP_PKEY_free(key);
+}
+#endif
 
 TEST_F(TlsChannel, AnotherKeyIsRefused) {
   std::string retained = kKey;

@@ -294,6 +294,7 @@ def test_a_server_that_is_killed_under_load(serve, tmp_path, warned):
     ]
     workers.append(nvme0n1.ioworker(io_size=8, region_start=1024, iops=1, time=600).start())
     server.process.send_signal(signal.SIGSTOP)
+    os.waitpid(server.process.pid, os.WUNTRACED)  # it has stopped
     nvme0n1.read(qpair, d.Buffer(4096), 0, 8)
     server.end(signal.SIGKILL)
     start = time.monotonic()

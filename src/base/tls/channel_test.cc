@@ -108,7 +108,7 @@ TEST_F(TlsChannel, EveryIdentityOfEitherHash) {
 #ifdef PYNVME_HAVE_OPENSSL
 // A peer that does not know the key may have a certificate instead, of its own making.
 TEST_F(TlsChannel, ACertificateIsNoKey) {
-  EVP_PKEY* const key = EVP_EC_gen("P-256");
+  EVP_PKEY* const key = EVP_PKEY_Q_keygen(nullptr, nullptr, "EC", "P-256");
   X509* const certificate = X509_new();
   X509_set_version(certificate, X509_VERSION_3);
   X509_gmtime_adj(X509_getm_notBefore(certificate), 0);

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/test_crypto.h"
+
 namespace pynvme::base {
 namespace {
 
@@ -16,22 +18,7 @@ std::vector<uint8_t> from_hex(const std::string& text) {
   return bytes;
 }
 
-std::string hex(const Secret& bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const uint8_t byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
-}
-
-class Crypto : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!has_crypto()) GTEST_SKIP() << "built without OpenSSL";
-  }
-};
+class Crypto : public NeedsCrypto {};
 
 // FIPS 180-4, the examples for "abc".
 TEST_F(Crypto, Hashes) {

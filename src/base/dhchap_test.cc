@@ -8,6 +8,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/test_crypto.h"
+
 namespace pynvme::base {
 namespace {
 
@@ -19,16 +21,6 @@ Secret counted(size_t bytes, uint8_t from = 0) {
   Secret secret(bytes);
   std::iota(secret.begin(), secret.end(), from);
   return secret;
-}
-
-std::string hex(const Secret& bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const uint8_t byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
 }
 
 TEST(Dhchap, SecretsAreRead) {

@@ -6,6 +6,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/test_crypto.h"
+
 namespace pynvme::base::tls {
 namespace {
 
@@ -16,22 +18,7 @@ const std::string kKey = "NVMeTLSkey-1:01:paWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpa
 const std::string kKey48 =
     "NVMeTLSkey-1:02:paWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlpaWlTaNE9w==:";
 
-std::string hex(const Secret& bytes) {
-  constexpr char kDigits[] = "0123456789abcdef";
-  std::string text;
-  for (const uint8_t byte : bytes) {
-    text += kDigits[byte >> 4];
-    text += kDigits[byte & 15];
-  }
-  return text;
-}
-
-class Psk : public ::testing::Test {
- protected:
-  void SetUp() override {
-    if (!has_crypto()) GTEST_SKIP() << "built without OpenSSL";
-  }
-};
+class Psk : public NeedsCrypto {};
 
 TEST(PskText, IsReadAsOthersWriteIt) {
   PreSharedKey key = parse_key(kKey);

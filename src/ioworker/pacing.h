@@ -3,6 +3,7 @@
 // times.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 
 namespace pynvme::ioworker {
@@ -16,13 +17,27 @@ class Pacer {
   uint64_t due_ns() const { return due_ns_; }
   bool is_due(uint64_t now_ns) const { return now_ns >= due_ns_; }
 
-  void sent() noexcept {
+  void sent(uint64_t now_ns) noexcept {
+    host_late_ns_ = std::min(host_late_ns_, behind_ns(now_ns));
     due_ns_ += step_ns_;
     rest_ += step_rest_;
     if (rest_ >= iops_) {
       rest_ -= iops_;
       ++due_ns_;
     }
+  }
+
+  // The host did not look at the device in between.
+  void host_was_away(uint64_t from_ns, uint64_t until_ns) noexcept {
+    const uint64_t since_ns = std::max(due_ns_, from_ns);
+    if (since_ns < until_ns) host_late_ns_ += until_ns - since_ns;
+  }
+
+  // How far the device is behind the pace: what the host was away for, and has not caught up with
+  // yet, is not the device's doing.
+  uint64_t lateness_ns(uint64_t now_ns) const noexcept {
+    const uint64_t behind = behind_ns(now_ns);
+    return behind - std::min(behind, host_late_ns_);
   }
 
   // What a device (or a host) that stood still has missed is made up for, up to a second of it; the
@@ -32,9 +47,14 @@ class Pacer {
   }
 
  private:
+  uint64_t behind_ns(uint64_t now_ns) const noexcept {
+    return now_ns > due_ns_ ? now_ns - due_ns_ : 0;
+  }
+
   static constexpr uint64_t kSecond = 1'000'000'000;
 
   uint64_t due_ns_;
+  uint64_t host_late_ns_ = 0;
   uint64_t iops_;
   uint64_t step_ns_;
   uint64_t step_rest_;

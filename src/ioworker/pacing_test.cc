@@ -17,7 +17,7 @@ TEST(Pacer, EverySecondHoldsExactlyTheCount) {
       uint64_t count = 0;
       while (pacer.due_ns() < kStart + (static_cast<uint64_t>(second) + 1) * kSecond) {
         ++count;
-        pacer.sent();
+        pacer.sent(pacer.due_ns());
       }
       EXPECT_EQ(count, iops) << "second " << second;
     }
@@ -28,8 +28,36 @@ TEST(Pacer, CommandsAreEvenlySpread) {
   Pacer pacer(1234, 0);
   for (uint64_t n = 0; n < 5000; ++n) {
     EXPECT_EQ(pacer.due_ns(), n * kSecond / 1234);
-    pacer.sent();
+    pacer.sent(pacer.due_ns());
   }
+}
+
+TEST(Pacer, LatenessLeavesOutWhatTheHostWasAwayFor) {
+  Pacer pacer(10, 0);
+  EXPECT_EQ(pacer.lateness_ns(0), 0U);
+  EXPECT_EQ(pacer.lateness_ns(70), 70U);
+  pacer.host_was_away(70, 1070);  // late by 70 before
+  EXPECT_EQ(pacer.lateness_ns(1070), 70U);
+  EXPECT_EQ(pacer.lateness_ns(1090), 90U);
+  pacer.sent(1090);  // the next is due in time again
+  EXPECT_EQ(pacer.lateness_ns(kSecond / 10), 0U);
+  pacer.host_was_away(kSecond / 20, kSecond / 10);  // before it was due
+  pacer.sent(kSecond / 10);
+  EXPECT_EQ(pacer.lateness_ns(kSecond / 5 + 1), 1U);
+}
+
+TEST(Pacer, WhatTheHostWasAwayForIsCaughtUpWithStepByStep) {
+  Pacer pacer(10, 0);
+  pacer.host_was_away(0, kSecond);  // ten behind
+  for (uint64_t n = 0; n < 10; ++n) {
+    // One each 50 ms: the device does twice the pace.
+    const uint64_t now_ns = kSecond + n * kSecond / 20;
+    EXPECT_EQ(pacer.lateness_ns(now_ns), 0U);
+    pacer.sent(now_ns);
+  }
+  // Half of it is caught up with; a device that stands still now is behind by what it takes.
+  EXPECT_EQ(pacer.lateness_ns(kSecond * 3 / 2), 0U);
+  EXPECT_EQ(pacer.lateness_ns(kSecond * 2), kSecond * 9 / 20);
 }
 
 TEST(Pacer, ABacklogBeyondASecondIsDropped) {

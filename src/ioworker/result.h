@@ -59,7 +59,7 @@ struct Result {
   // From one poll of the completion queue to the next while commands were under way: what the host
   // itself adds to a latency, at most.
   base::Histogram poll_gap_ns;
-  // IOs sent. Of a paced worker: due, unless the command was sent much later than that.
+  // IOs sent. Of a paced worker: due, unless the device held the command up for much longer.
   std::vector<uint64_t> io_per_second;
   std::vector<SentCommand> last_commands;  // oldest first
 

@@ -21,9 +21,12 @@ constexpr uint64_t kSecond = 1'000'000'000;
 constexpr unsigned kBatch = 32;
 // How often timeouts are looked for.
 constexpr uint64_t kCheckIntervalNs = 2'000'000;
-// A paced command that the host was late to send by up to this much counts for the second it was
-// due in, and is still sent when `time` is over: so every second has its exact number.
-constexpr uint64_t kHostLatenessNs = 50'000'000;
+// A longer time between two steps of a paced worker is taken for a host that was busy elsewhere.
+constexpr uint64_t kHostAwayNs = 1'000'000;
+// A paced command that is late by up to this much, without what the host was away for, counts for
+// the second it was due in, and is still sent when `time` is over: so every second has its exact
+// number.
+constexpr uint64_t kLatenessNs = 50'000'000;
 // How much longer than a command may take a drawn command waits for LBAs that another one holds.
 constexpr uint64_t kGraceNs = kSecond;
 
@@ -77,6 +80,8 @@ Worker::Progress Worker::step() noexcept {
   if (waiting) [[likely]]
     result_.poll_gap_ns.record(now_ns_ - last_poll_ns);
   account(pacer_ ? 0 : sent);
+  if (pacer_ && now_ns_ - last_poll_ns > kHostAwayNs) [[unlikely]]
+    pacer_->host_was_away(last_poll_ns, now_ns_);
   if (state_ == State::kRunning) [[likely]] {
     if (is_over()) [[unlikely]]
       drain();
@@ -98,7 +103,7 @@ bool Worker::is_over() const noexcept {
     return true;
   if (now_ns_ < end_ns_) [[likely]]
     return false;
-  return !pacer_ || pacer_->due_ns() >= end_ns_ || now_ns_ > pacer_->due_ns() + kHostLatenessNs;
+  return !pacer_ || pacer_->due_ns() >= end_ns_ || pacer_->lateness_ns(now_ns_) > kLatenessNs;
 }
 
 void Worker::account(unsigned sent) noexcept {
@@ -110,8 +115,7 @@ void Worker::account(unsigned sent) noexcept {
 }
 
 void Worker::count_paced() noexcept {
-  const uint64_t due_ns = pacer_->due_ns();
-  const uint64_t when_ns = now_ns_ - due_ns <= kHostLatenessNs ? due_ns : now_ns_;
+  const uint64_t when_ns = pacer_->lateness_ns(now_ns_) <= kLatenessNs ? pacer_->due_ns() : now_ns_;
   while (when_ns >= paced_second_end_ns_ && paced_second_end_ns_ < end_ns_) [[unlikely]] {
       ++paced_second_;
       paced_second_end_ns_ += kSecond;
@@ -183,7 +187,7 @@ unsigned Worker::submit() noexcept {
     drawn_ = false;
     if (timed_ && pacer_) {
       count_paced();
-      pacer_->sent();
+      pacer_->sent(now_ns_);
     }
   }
   return sent;

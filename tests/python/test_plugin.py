@@ -227,9 +227,9 @@ def test_a_failing_test_shows_the_last_commands(pytester, run):
         ]
     )
     text = result.stdout.str()
-    assert "slba:0x10b" not in text
-    assert "slba:0x777" not in text
-    assert "slba:0x300" in text
+    assert "slba:0x10b nlb:1 " not in text
+    assert "slba:0x777 nlb:1 " not in text
+    assert "slba:0x300 nlb:1 " in text
 
 
 @pytest.mark.parametrize(

@@ -324,6 +324,9 @@ void CommandQueue::rearm_locked() {
 
 void CommandQueue::expire_locked(uint64_t now_ns) {
   const uint64_t timeout_ns = uint64_t{controller_.timeout_ms()} * 1'000'000;
+  if (!pair_.overdue(now_ns, timeout_ns)) return;
+  // A last look: the host may have stood still between the one before and its reading of the clock.
+  if (!pair_.dead()) reap_locked();
   pair_.expire(now_ns, timeout_ns, [&](uint16_t cid) {
     if (admin_ && pair_.cq().ready()) {
       base::log(base::LogLevel::kError,

@@ -233,6 +233,19 @@ TEST_F(CommandQueueTest, ACommandThatIsNeverAnsweredTimesOut) {
   EXPECT_EQ(io->send(plain(2)), 0);
 }
 
+TEST_F(CommandQueueTest, AHostThatStoodStillLooksBeforeItBlamesTheDevice) {
+  controller->set_timeout_ms(200);
+  io->send(plain(2));
+  idle = [this] {
+    if (idles == 1) clock.advance(2'000'000'000);
+    if (idles == 2) fake->complete(1, 0);  // the look before was too early to see it
+  };
+  EXPECT_EQ(io->wait(1, got), 0U);
+  EXPECT_EQ(got.cids, Cids{0});
+  EXPECT_FALSE(got.last.timed_out);
+  EXPECT_TRUE(base::drain_log().empty());
+}
+
 TEST_F(CommandQueueTest, BuffersOfAStuckDeviceOutliveTheQueue) {
   controller->set_timeout_ms(50);
   auto buffer = std::make_shared<pcie::DmaBlock>(pcie::DmaMemory::instance().allocate(4096));

@@ -133,6 +133,14 @@ class QueuePair {
     return reap(max, static_cast<Handler&&>(handler), [](uint16_t) {});
   }
 
+  // Whether expire() would find something. Completions are to be looked at once more before it
+  // does.
+  bool overdue(uint64_t now_ns, uint64_t timeout_ns) const {
+    for (uint32_t cid = 0; cid < slot_count_; ++cid) {
+      if (overdue(slots_[cid], now_ns, timeout_ns)) return true;
+    }
+    return false;
+  }
   // Slow path, every few milliseconds: abandons commands rung `timeout_ns` or longer ago and calls
   // expired(uint16_t cid) for each. The slot stays taken until its completion comes after all or
   // the queue is reset, so a late completion can never be taken for another command's.
@@ -140,9 +148,7 @@ class QueuePair {
   unsigned expire(uint64_t now_ns, uint64_t timeout_ns, Expired&& expired) {
     unsigned count = 0;
     for (uint32_t cid = 0; cid < slot_count_; ++cid) {
-      const Slot& slot = slots_[cid];
-      if ((slot.sequence_state & kStateMask) != kOutstanding) continue;
-      if (now_ns < slot.submit_ns || now_ns - slot.submit_ns < timeout_ns) continue;
+      if (!overdue(slots_[cid], now_ns, timeout_ns)) continue;
       abandon(static_cast<uint16_t>(cid), now_ns);
       ++count;
       expired(static_cast<uint16_t>(cid));
@@ -208,6 +214,10 @@ class QueuePair {
     uint64_t submit_ns = 0;
     uint64_t sequence_state = kFree;
   };
+  static bool overdue(const Slot& slot, uint64_t now_ns, uint64_t timeout_ns) {
+    return (slot.sequence_state & kStateMask) == kOutstanding && now_ns >= slot.submit_ns &&
+           now_ns - slot.submit_ns >= timeout_ns;
+  }
 
   void refuse(const spec::Cqe& cqe, uint64_t state, uint64_t now_ns);
   void report(AnomalyKind kind, const spec::Cqe& cqe, uint64_t now_ns);

@@ -40,10 +40,14 @@ class Pacer {
     return behind - std::min(behind, host_late_ns_);
   }
 
-  // What a device (or a host) that stood still has missed is made up for, up to a second of it; the
-  // rest is dropped in whole seconds, so that the second boundaries stay where they are.
+  // What a device that stood still has missed is made up for, up to a second of it, and what a host
+  // that was away has, up to ten; the rest is dropped in whole seconds, so that the second
+  // boundaries stay where they are.
   void limit_backlog(uint64_t now_ns) noexcept {
-    while (due_ns_ + kSecond < now_ns) due_ns_ += kSecond;
+    while (behind_ns(now_ns) > kSecond + std::min(host_late_ns_, kHostMostNs)) {
+      due_ns_ += kSecond;
+      if (host_late_ns_ > kHostMostNs) host_late_ns_ -= kSecond;
+    }
   }
 
  private:
@@ -52,6 +56,7 @@ class Pacer {
   }
 
   static constexpr uint64_t kSecond = 1'000'000'000;
+  static constexpr uint64_t kHostMostNs = 9 * kSecond;
 
   uint64_t due_ns_;
   uint64_t host_late_ns_ = 0;

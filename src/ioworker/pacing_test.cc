@@ -60,6 +60,20 @@ TEST(Pacer, WhatTheHostWasAwayForIsCaughtUpWithStepByStep) {
   EXPECT_EQ(pacer.lateness_ns(kSecond * 2), kSecond * 9 / 20);
 }
 
+TEST(Pacer, WhatTheHostMissedIsMadeUpForUpToTenSeconds) {
+  Pacer pacer(10, 0);
+  pacer.host_was_away(0, 5 * kSecond);
+  pacer.limit_backlog(5 * kSecond);
+  EXPECT_EQ(pacer.due_ns(), 0U);
+  pacer.limit_backlog(6 * kSecond + 1);  // a second and more of it the device's
+  EXPECT_EQ(pacer.due_ns(), kSecond);
+  EXPECT_EQ(pacer.lateness_ns(6 * kSecond + 1), 1U);
+  pacer.host_was_away(6 * kSecond + 1, 3600 * kSecond + 1);
+  pacer.limit_backlog(3600 * kSecond + 1);
+  EXPECT_EQ(pacer.due_ns(), 3591 * kSecond);
+  EXPECT_EQ(pacer.lateness_ns(3600 * kSecond + 1), 1U);
+}
+
 TEST(Pacer, ABacklogBeyondASecondIsDropped) {
   Pacer pacer(10, 0);
   pacer.limit_backlog(kSecond);

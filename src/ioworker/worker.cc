@@ -64,10 +64,7 @@ Worker::Progress Worker::step() noexcept {
   }
   const bool waiting = pair_.used() != 0;
   const uint64_t last_poll_ns = now_ns_;
-  const unsigned taken = pair_.reap(fw_debug_ ? 1 : kBatch,
-                                    [this](uint16_t cid, const spec::Cqe& cqe, uint64_t latency) {
-                                      on_complete(cid, cqe, latency);
-                                    });
+  const unsigned taken = reap(fw_debug_ ? 1 : kBatch);
   // A command that waits for LBAs which this worker itself may just have released leaves them to
   // others for one step: they had no chance yet.
   const bool gives_way = taken != 0 && drawn_ && attempt_ == verify::Attempt::kRetry;
@@ -96,6 +93,12 @@ Worker::Progress Worker::step() noexcept {
   if (gives_way) [[unlikely]]
     return Progress::kGivesWay;
   return taken + sent != 0 ? Progress::kBusy : Progress::kIdle;
+}
+
+unsigned Worker::reap(unsigned max) noexcept {
+  return pair_.reap(max, [this](uint16_t cid, const spec::Cqe& cqe, uint64_t latency) {
+    on_complete(cid, cqe, latency);
+  });
 }
 
 bool Worker::is_over() const noexcept {
@@ -418,6 +421,8 @@ void Worker::expire() noexcept {
   next_check_ns_ = now_ns_ + kCheckIntervalNs;
   publish();
   if (pacer_) pacer_->limit_backlog(now_ns_);
+  // A device is not blamed for what it completed while the host did not look.
+  if (pair_.overdue(now_ns_, timeout_ns_)) reap(fw_debug_ ? 1 : pair_.slots());
   pair_.expire(now_ns_, timeout_ns_, [this](uint16_t cid) {
     give_up(cid, " within " + std::to_string(timeout_ns_ / 1'000'000) + " ms");
   });

@@ -118,6 +118,7 @@ class Worker {
   void interrupt(const Operation& operation, Slot& slot, uint32_t cid) noexcept;
   void on_error(const Slot& slot, uint16_t status) noexcept;
   void on_mismatch(const Slot& slot, uint16_t cid) noexcept;
+  unsigned reap(unsigned max) noexcept;
   void expire() noexcept;
   void give_up(uint32_t cid, const std::string& why) noexcept;
   void account(unsigned sent) noexcept;

@@ -206,6 +206,61 @@ TEST_F(WorkerTest, ThePaceIsExactInEverySecondOnAHostThatStumbles) {
   EXPECT_EQ(worker.result().io_count_read, 5U * 1234);
 }
 
+TEST_F(WorkerTest, ThePaceIsExactInEverySecondOnAHostThatStandsStill) {
+  workload_.io_count = 0;
+  workload_.time_s = 20;
+  workload_.iops = 1234;
+  workload_.qdepth = 16;
+  for (const uint64_t seed : {1, 2, 3}) {
+    Worker& worker = make();
+    base::Rng rng(seed);
+    while (worker.step() != Progress::kDone) {
+      const uint64_t chance = rng.below(100'000);
+      clock_.advance(chance == 0    ? rng.below(2 * kSecond)
+                     : chance < 100 ? rng.below(20 * kMs)
+                                    : rng.below(50'000));
+    }
+    EXPECT_EQ(worker.result().io_per_second, std::vector<uint64_t>(20, 1234)) << seed;
+  }
+}
+
+TEST_F(WorkerTest, AHostThatWasAwayAtTheEndStillSendsWhatWasDue) {
+  workload_.io_count = 0;
+  workload_.time_s = 3;
+  workload_.iops = 1000;
+  workload_.qdepth = 16;
+  Worker& worker = make();
+  const uint64_t start_ns = clock_.now_ns();
+  bool away = false;
+  while (worker.step() != Progress::kDone) {
+    if (!away && clock_.now_ns() - start_ns > 2 * kSecond + 500 * kMs) {
+      away = true;
+      clock_.advance(2 * kSecond);
+    }
+    clock_.advance(10'000);
+  }
+  EXPECT_EQ(worker.result().io_per_second, std::vector<uint64_t>(3, 1000));
+  EXPECT_GE(worker.result().mseconds, 4500U);
+  EXPECT_LE(worker.result().mseconds, 4600U);
+}
+
+// What nobody can make up for is dropped in whole seconds.
+TEST_F(WorkerTest, AHostThatSleptForAnHourDoesNotSendAllOfIt) {
+  workload_.io_count = 0;
+  workload_.time_s = 2 * 3600;
+  workload_.iops = 100;
+  workload_.qdepth = 16;
+  Worker& worker = make();
+  worker.step();
+  clock_.advance(3600 * kSecond);
+  while (worker.step() != Progress::kDone) clock_.advance(kMs);
+  const std::vector<uint64_t>& seconds = worker.result().io_per_second;
+  ASSERT_EQ(seconds.size(), 7200U);
+  EXPECT_EQ(std::accumulate(seconds.begin(), seconds.begin() + 3590, uint64_t{0}), 1U);
+  EXPECT_EQ(seconds[3590], 99U);
+  for (size_t i = 3591; i < 7200; ++i) ASSERT_EQ(seconds[i], 100U) << i;
+}
+
 // A device that is slower than the pace shows: nothing is counted that was not sent.
 TEST_F(WorkerTest, ADeviceThatStandsStillShowsInTheCountPerSecond) {
   workload_.io_count = 0;
@@ -425,6 +480,22 @@ TEST_F(WorkerTest, ACommandThatIsNeverCompletedEndsItInTime) {
   EXPECT_EQ(worker.result().error, HostError::kIoTimeout);
   EXPECT_TRUE(worker.device_may_access_memory());
   EXPECT_TRUE(all_unlocked());
+}
+
+// More than a step takes was completed in time, and looked at too late.
+TEST_F(WorkerTest, AHostThatWasAwayDoesNotBlameTheDevice) {
+  target_.command_timeout_ns = 50 * kMs;
+  workload_.io_count = 1000;
+  workload_.qdepth = 256;
+  device_.hold = true;
+  Worker& worker = make();
+  while (device_.waiting() < 256) worker.step();
+  device_.hold = false;
+  device_.complete_waiting();
+  clock_.advance(kSecond);
+  while (worker.step() != Progress::kDone) clock_.advance(1000);
+  EXPECT_EQ(worker.result().error, HostError::kNone);
+  EXPECT_EQ(worker.result().io_count_read, 1000U);
 }
 
 TEST_F(WorkerTest, ADeviceThatIsGoneEndsItAtOnce) {

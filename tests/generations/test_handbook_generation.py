@@ -139,8 +139,9 @@ def test_interrupts(nvme0, nvme0n1, buf):
     other.msix_clear()
     assert not q.msix_isset()
     nvme0n1.read(q, buf, 0, 1)
-    time.sleep(0.1)
-    assert q.msix_isset()
+    deadline = time.monotonic() + 60
+    while not q.msix_isset():
+        assert time.monotonic() < deadline
     assert not other.msix_isset()
     q.waitdone()
     q.msix_clear()
@@ -148,7 +149,6 @@ def test_interrupts(nvme0, nvme0n1, buf):
     nvme0n1.read(q, buf, 0, 1).waitdone()
     assert not q.msix_isset()
     q.msix_unmask()
-    time.sleep(0.1)
     assert q.msix_isset()
 
 
@@ -205,15 +205,14 @@ def test_iops_are_exact(nvme0n1, nvme0):
                      iops=1234,
                      output_io_per_second=output_io_per_second).start().close()  # fmt: skip
     logging.info(output_io_per_second)
-    assert len(output_io_per_second) == 2
-    assert sum(output_io_per_second) <= 2 * 1235
+    assert output_io_per_second == [1234, 1234]
 
 
 def test_self_test_and_security(nvme0, buf):
     nvme0.dst(1).waitdone()
     nvme0.getlogpage(6, buf, 564).waitdone()
-    deadline = time.time() + 30
-    while buf[0] & 0xF and time.time() < deadline:
+    deadline = time.monotonic() + 120
+    while buf[0] & 0xF and time.monotonic() < deadline:
         time.sleep(0.2)
         nvme0.getlogpage(6, buf, 564).waitdone()
     assert buf[4] == 0x10, "short, completed without error"

@@ -9,7 +9,7 @@ from psd import CQE, IOCQ, IOSQ, PRP, SQE, PRPList
 
 
 def wait(cq, index, phase=1):
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while CQE(cq[index]).p != phase:
         assert time.monotonic() < deadline, f"no completion {index}"
     return CQE(cq[index])

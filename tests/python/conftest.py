@@ -1,5 +1,11 @@
 """Devices of the tests: embedded SSDs without latency, a new one for each test."""
 
+import linecache
+import os
+import signal
+import sys
+import threading
+import time
 import warnings
 
 import pytest
@@ -33,3 +39,31 @@ def warned():
             return found
 
         yield texts
+
+
+@pytest.fixture
+def ctrl_c_at():
+    """ctrl_c_at(text): Ctrl-C when the main thread has come to a line of code with this text.
+
+    That line is to be a call into the core, which notices a signal that came just before it.
+    """
+    over = threading.Event()
+    threads = []
+
+    def press(text):
+        main = threading.main_thread().ident
+        while not over.wait(0.01):
+            frame = sys._current_frames()[main]
+            if text in linecache.getline(frame.f_code.co_filename, frame.f_lineno):
+                time.sleep(0.2)
+                os.kill(os.getpid(), signal.SIGINT)
+                return
+
+    def arm(text):
+        threads.append(threading.Thread(target=press, args=(text,)))
+        threads[-1].start()
+
+    yield arm
+    over.set()
+    for thread in threads:
+        thread.join()

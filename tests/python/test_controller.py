@@ -1,7 +1,4 @@
 import gc
-import os
-import signal
-import threading
 import time
 import warnings
 import weakref
@@ -174,10 +171,11 @@ def test_timeout_property(nvme0):
 
 
 def test_waitdone_with_nothing_outstanding_is_a_timeout(nvme0):
+    nvme0.timeout = 600_000
     start = time.monotonic()
     with pytest.raises(TimeoutError, match="nothing is outstanding"):
         nvme0.waitdone()
-    assert time.monotonic() - start < 5
+    assert time.monotonic() - start < 300
     assert nvme0.waitdone(0) == 0
 
 
@@ -310,13 +308,13 @@ def test_device_that_vanishes(ssd):
     d.Controller(ssd).close()
 
 
-def test_ctrl_c_ends_a_wait():
-    slow = d.Ssd(capacity="1GiB", latency=0, ready_ms=20000, timeout=100)
-    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+def test_ctrl_c_ends_a_wait(ctrl_c_at):
+    slow = d.Ssd(capacity="1GiB", latency=0, ready_ms=120_000, timeout=255)
     start = time.monotonic()
+    ctrl_c_at("_core.controller_initialise(")
     with pytest.raises(KeyboardInterrupt):
         d.Controller(slow)
-    assert time.monotonic() - start < 10
+    assert time.monotonic() - start < 60
     d.Pcie(slow).close()  # it is free again
 
 

@@ -63,7 +63,8 @@ def assert_reset_mends(nvme0, n1):
     assert read(n1, d.Qpair(nvme0, 16)) == 0
 
 
-def test_a_delay_is_latency(ssd, n1, qpair):
+def test_a_delay_is_latency(ssd, nvme0, n1, qpair):
+    nvme0.timeout = 10_000
     fault = ssd.fault("read,count=1", "delay:us=20000")
     assert read(n1, qpair) == 0
     assert qpair.latest_latency >= 20_000
@@ -242,6 +243,8 @@ def test_a_sanitize_operation_that_fails(ssd, nvme0, n1, qpair):
     ],
 )
 def test_ioworkers_end(ssd, nvme0, n1, action, error, detail, logged, warned):
+    if error != -3:
+        nvme0.timeout = 10_000  # nothing is to time out
     fault = ssd.fault("read,nth=3000", action)
     worker = n1.ioworker(region_end=8000, io_count=10_000, qdepth=16)
     result = worker.start().close()

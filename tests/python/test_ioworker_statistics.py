@@ -34,7 +34,7 @@ def test_figures_of_each_opcode_add_up(nvme0n1):
     assert r.latency.max_us == max(h.max_us for h in r.latency_by_opcode.values())
     assert r.latency_max_us == int(r.latency.max_us)
     assert r.latency_average_us == pytest.approx(r.latency.average_us)
-    assert r.per_second == [2000]
+    assert sum(r.per_second) == 2000
     assert r.detail == ""
 
 
@@ -45,12 +45,19 @@ def test_a_single_opcode_has_all_of_it(nvme0n1):
 
 
 def test_the_poll_gap_covers_the_run(nvme0n1):
-    r = run(nvme0n1, io_count=0, time=0.5, qdepth=8)
-    gap = r.poll_gap
-    assert gap.count > 0
-    assert 0 < gap.min_us <= gap.percentile_us(50) <= gap.max_us
-    # Something is under way all the time: the gaps are the time.
-    assert gap.average_us * gap.count == pytest.approx(500_000, rel=0.1)
+    for _ in range(10):
+        r = run(nvme0n1, io_count=0, time=0.5, qdepth=8)
+        gap = r.poll_gap
+        assert gap.count > 0
+        assert 0 < gap.min_us <= gap.percentile_us(50) <= gap.max_us
+        # Something is under way all the time: the gaps are the time.
+        total_ms = gap.average_us * gap.count / 1000
+        assert total_ms < r.mseconds + 2
+        if total_ms > 0.9 * r.mseconds:
+            break
+        # The host stood still before the first look, or after the last one.
+    else:
+        pytest.fail(f"{total_ms} ms of {r.mseconds}")
 
 
 def test_counts_are_the_histogram_itself(nvme0n1):
@@ -207,9 +214,10 @@ def test_progress(nvme0n1):
 
 def test_progress_of_a_paced_worker(nvme0n1):
     worker = nvme0n1.ioworker(io_size=8, time=60, iops=500).start()
-    while (now := worker.progress()).seconds < 1.1:
+    deadline = time.monotonic() + 30
+    while (now := worker.progress()).seconds < 1 or now.iops != 500:
+        assert time.monotonic() < deadline, now
         time.sleep(0.01)
-    assert now.iops == 500
     worker.stop()
     worker.close()
 
@@ -228,16 +236,18 @@ def test_progress_from_other_threads_while_workers_come_and_go(nvme0n1):
 
     thread = threading.Thread(target=look)
     thread.start()
-    for _ in range(50):
-        current[0] = nvme0n1.ioworker(io_size=8, io_count=500)
-        current[0].start().close()
-    over.set()
-    thread.join()
+    try:
+        for _ in range(50):
+            current[0] = nvme0n1.ioworker(io_size=8, io_count=500)
+            current[0].start().close()
+    finally:
+        over.set()
+        thread.join()
     assert not failures
 
 
 SCRIPT = """
-import sys, time
+import sys, threading, time
 import nvme as d
 nvme0 = d.Controller("sim:latency=0,capacity=64MiB")
 nvme0n1 = d.Namespace(nvme0)
@@ -245,20 +255,25 @@ nvme0n1.ioworker(io_size=8, time=0.7).start().close()
 print("first", flush=True)
 if "prompt" in sys.argv:
     sys.ps1 = ">>> "
-worker = nvme0n1.ioworker(io_size=8, time=3.6).start()
+told = "told" in sys.argv
+worker = nvme0n1.ioworker(io_size=8, time=600 if told else 3).start()
+if told:
+    threading.Thread(target=lambda: (sys.stdin.readline(), worker.stop())).start()
 if "prompt" in sys.argv:
-    time.sleep(3.7)
+    while worker.running:
+        time.sleep(0.05)
 worker.close()
 print("the end")
 nvme0.close()
 """
 
 
-def at_a_terminal(*arguments):
+def at_a_terminal(*arguments, until=None):
+    """What is shown there. The script is told to end when the expression `until` is found."""
     mine, theirs = pty.openpty()
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT, *arguments],
-        stdin=subprocess.DEVNULL,
+        stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=theirs,
         env={**os.environ, "TERM": "xterm", "COLUMNS": "120"},
@@ -268,9 +283,13 @@ def at_a_terminal(*arguments):
     try:
         while data := os.read(mine, 4096):
             shown += data
+            if until is not None and re.search(until, shown):
+                process.stdin.write(b"\n")
+                process.stdin.flush()
+                until = None
     except OSError:  # how the end of a pseudo terminal looks
         pass
-    out, _ = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=300)
     os.close(mine)
     assert process.returncode == 0
     assert out == b"first\nthe end\n"
@@ -278,10 +297,8 @@ def at_a_terminal(*arguments):
 
 
 def test_a_line_at_a_terminal():
-    shown = at_a_terminal()
-    assert re.search(r"1 IOWorker: [2-9] s, ", shown)
-    assert " IOPS, " in shown
-    assert "1 IOWorker: 0 s" not in shown
+    shown = at_a_terminal("told", until=rb"1 IOWorker: \d+ s, [\d,]+ IOPS, ")
+    assert all(int(seconds) >= 2 for seconds in re.findall(r"IOWorker: (\d+) s", shown))
     assert shown.endswith("\x1b[2K")  # gone
 
 
@@ -291,7 +308,7 @@ def test_no_line_where_somebody_types():
 
 def test_no_line_where_there_is_no_terminal():
     process = subprocess.run(
-        [sys.executable, "-c", SCRIPT], capture_output=True, check=True, timeout=60
+        [sys.executable, "-c", SCRIPT], capture_output=True, check=True, timeout=300
     )
     assert process.stdout == b"first\nthe end\n"
     assert process.stderr == b""

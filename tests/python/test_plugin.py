@@ -293,7 +293,7 @@ def test_ctrl_c_stops_the_workers_and_sums_up(pytester):
     pytester.makepyfile(
         """
         def test_long(nvme0n1):
-            with nvme0n1.ioworker(io_size=8, time=60), nvme0n1.ioworker(io_size=8, time=60):
+            with nvme0n1.ioworker(io_size=8, time=900), nvme0n1.ioworker(io_size=8, time=900):
                 print("RUNNING", flush=True)
         """
     )
@@ -304,7 +304,7 @@ def test_ctrl_c_stops_the_workers_and_sums_up(pytester):
     lines = iter(process.stdout.readline, "")
     assert any("RUNNING" in line for line in lines)
     os.killpg(process.pid, signal.SIGINT)
-    rest, _ = process.communicate(timeout=20)
+    rest, _ = process.communicate(timeout=300)
     assert process.returncode == pytest.ExitCode.INTERRUPTED
     assert "KeyboardInterrupt" in rest
     assert "log of this run: test_sim.log" in rest

@@ -252,12 +252,12 @@ bool CommandQueue::interrupt_arrived() {
          controller_.function().interrupt_pending(0);
 }
 
-void CommandQueue::reap_locked() {
+unsigned CommandQueue::reap_locked() {
   // Completions of admin commands are looked for only when their interrupt came: a device that
   // forgets it must be noticed. IO queues are polled.
-  if (admin_ && !interrupt_arrived()) return;
+  if (admin_ && !interrupt_arrived()) return 0;
   // No more than a ring full at a time: a device that posts without end must not hold the lock.
-  pair_.reap(
+  const unsigned taken = pair_.reap(
       pair_.cq().entries(),
       [this](uint16_t cid, const spec::Cqe& cqe, uint64_t latency_ns) {
         finish_locked(cid, cqe, latency_ns);
@@ -269,6 +269,7 @@ void CommandQueue::reap_locked() {
         slots_[cid].command = {};
       });
   if (!rearm_.empty()) rearm_locked();
+  return taken;
 }
 
 void CommandQueue::finish_locked(uint16_t cid, spec::Cqe cqe, uint64_t latency_ns) {
@@ -326,7 +327,12 @@ void CommandQueue::expire_locked(uint64_t now_ns) {
   const uint64_t timeout_ns = uint64_t{controller_.timeout_ms()} * 1'000'000;
   if (!pair_.overdue(now_ns, timeout_ns)) return;
   // A last look: the host may have stood still between the one before and its reading of the clock.
-  if (!pair_.dead()) reap_locked();
+  // It ends with one that takes nothing, because only an empty queue has its device polled.
+  for (uint32_t taken = 0; !pair_.dead() && taken < pair_.cq().entries();) {
+    const unsigned more = reap_locked();
+    if (more == 0) break;
+    taken += more;
+  }
   pair_.expire(now_ns, timeout_ns, [&](uint16_t cid) {
     if (admin_ && pair_.cq().ready()) {
       base::log(base::LogLevel::kError,

@@ -151,7 +151,7 @@ class CommandQueue {
   void point_to_data(Slot& slot, Command& command);
   static void point_to_metadata(Slot& slot, Command& command);
   static void point_by_sgl(Command& command, bool admin);
-  void reap_locked();
+  unsigned reap_locked();  // how many entries it took
   bool interrupt_arrived();
   void finish_locked(uint16_t cid, spec::Cqe cqe, uint64_t latency_ns);
   void expire_locked(uint64_t now_ns);

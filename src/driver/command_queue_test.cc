@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -244,6 +245,28 @@ TEST_F(CommandQueueTest, AHostThatStoodStillLooksBeforeItBlamesTheDevice) {
   EXPECT_EQ(got.cids, Cids{0});
   EXPECT_FALSE(got.last.timed_out);
   EXPECT_TRUE(base::drain_log().empty());
+}
+
+TEST_F(CommandQueueTest, TheLastLookEndsWithAPollOfTheDevice) {
+  controller->set_timeout_ms(200);
+  for (int i = 0; i < 3; ++i) io->send(plain(2));
+  bool posts_when_polled = false;
+  fake->on_poll = [&] {
+    if (std::exchange(posts_when_polled, false)) fake->complete(1, 0);
+  };
+  idle = [&] {
+    if (idles == 1) clock.advance(2'000'000'000);
+    if (idles == 2) {
+      fake->complete(1, 2);
+      posts_when_polled = true;
+    }
+  };
+  io->wait(3, got);
+  EXPECT_EQ(got.cids, (Cids{2, 0, 1}));
+  const auto lines = base::drain_log();
+  ASSERT_EQ(lines.size(), 1U);
+  EXPECT_EQ(lines[0].text, "drive timeout: qpair: 1, cid: 1");
+  fake->on_poll = nullptr;
 }
 
 TEST_F(CommandQueueTest, BuffersOfAStuckDeviceOutliveTheQueue) {

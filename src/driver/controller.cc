@@ -121,11 +121,13 @@ void Controller::wait_register(uint32_t offset, uint32_t mask, uint32_t value, u
     if ((now & mask) == value) return;
     if (!patience.pause()) continue;
     idle();
-    // Asked for after the read above, so that a wait that was held up itself does not fail.
     if (patience.now_ns() - start_ns < limit_ms * 1'000'000) continue;
+    // Read after the time was, so that a wait that was held up itself does not fail.
+    const uint32_t last = read32(offset);
+    if ((last & mask) == value) return;
     char text[160];
     std::snprintf(text, sizeof(text), "%s within %llu ms: register %02Xh is %08Xh", what,
-                  static_cast<unsigned long long>(limit_ms), offset, now);
+                  static_cast<unsigned long long>(limit_ms), offset, last);
     throw CommandTimeout(name() + " did not " + text);
   }
 }

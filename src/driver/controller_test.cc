@@ -5,6 +5,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -123,6 +124,23 @@ TEST_F(ControllerTest, ADeviceThatNeverGetsReadyIsGivenItsTime) {
       << text;
   EXPECT_GE(clock.now_ns() - start_ns, 2'000'000'000U);
   EXPECT_LT(clock.now_ns() - start_ns, 2'100'000'000U);
+}
+
+TEST_F(ControllerTest, ADeviceThatGotReadyWhileTheHostStoodStillIsInTime) {
+  fake->stuck = true;
+  int reads = 0;
+  fake->on_read = [&] {
+    if (fake->writes.empty() || fake->writes.back().offset != spec::reg::kCc) return;
+    const uint64_t cc = fake->writes.back().value;
+    if (!spec::Cc{static_cast<uint32_t>(cc)}.en()) return;
+    if (++reads == 1) return clock.advance(60'000'000'000);
+    if (!std::exchange(fake->stuck, false)) return;
+    fake->bar_write(0, spec::reg::kCc, 0, 4);
+    fake->bar_write(0, spec::reg::kCc, cc, 4);
+  };
+  controller->initialise();
+  EXPECT_GE(reads, 2);
+  fake->on_read = nullptr;
 }
 
 TEST_F(ControllerTest, ADeviceThatNeverStopsIsATimeout) {

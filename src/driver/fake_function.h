@@ -57,6 +57,7 @@ class FakeFunction final : public pcie::Function {
   spec::IdentifyController identify{};
   std::vector<uint32_t> namespaces{1};
   std::function<void()> on_read;  // at each read of a register: lets a manual clock run
+  std::function<void()> on_poll;  // at each look at a completion queue that is empty
   bool vanished = false;          // all reads are all ones
   bool stuck = false;             // CSTS.RDY never follows CC.EN
   bool silent_shutdown = false;   // CSTS.SHST never says complete
@@ -159,7 +160,7 @@ class FakeFunction final : public pcie::Function {
         .base = doorbells_.data(),
         .stride_bytes = stride_bytes,
         .rung = [](void* self, uint32_t index) { static_cast<FakeFunction*>(self)->rung(index); },
-        .poll = [](void* self) { ++static_cast<FakeFunction*>(self)->polls; },
+        .poll = [](void* self) { static_cast<FakeFunction*>(self)->polled(); },
         .device = this};
   }
   void dma_map(uint64_t iova, void* memory, uint64_t size, int, uint64_t) override {
@@ -211,6 +212,10 @@ class FakeFunction final : public pcie::Function {
       csts_ = csts_.with_shst(spec::Shst::kComplete);
     }
     cc_ = cc;
+  }
+  void polled() {
+    ++polls;
+    if (on_poll) on_poll();
   }
   void rung(uint32_t index) {
     const auto qid = static_cast<uint16_t>(index / 2);

@@ -422,10 +422,18 @@ void Worker::expire() noexcept {
   publish();
   if (pacer_) pacer_->limit_backlog(now_ns_);
   // A device is not blamed for what it completed while the host did not look.
-  if (pair_.overdue(now_ns_, timeout_ns_)) reap(fw_debug_ ? 1 : pair_.slots());
-  pair_.expire(now_ns_, timeout_ns_, [this](uint16_t cid) {
-    give_up(cid, " within " + std::to_string(timeout_ns_ / 1'000'000) + " ms");
-  });
+  if (pair_.overdue(now_ns_, timeout_ns_)) [[unlikely]] {
+    uint32_t left = pair_.slots();
+    while (left != 0 && !(fw_debug_ && result_.error != HostError::kNone)) {
+      // It ends with one that takes nothing, because only an empty queue has its device polled.
+      const unsigned taken = reap(fw_debug_ ? 1 : left);
+      if (taken == 0) break;
+      left -= std::min(left, taken);
+    }
+    pair_.expire(now_ns_, timeout_ns_, [this](uint16_t cid) {
+      give_up(cid, " within " + std::to_string(timeout_ns_ / 1'000'000) + " ms");
+    });
+  }
   if (state_ == State::kRunning && drawn_ && attempt_ == verify::Attempt::kRetry &&
       outstanding() == 0 && now_ns_ - refused_since_ns_ > timeout_ns_ + kGraceNs) {
     fail(HostError::kWorkerTimeout, 0,

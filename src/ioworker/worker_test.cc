@@ -498,6 +498,23 @@ TEST_F(WorkerTest, AHostThatWasAwayDoesNotBlameTheDevice) {
   EXPECT_EQ(worker.result().io_count_read, 1000U);
 }
 
+TEST_F(WorkerTest, WithFwDebugTheFirstErrorStopsItThoughTheHostWasAway) {
+  target_.command_timeout_ns = 50 * kMs;
+  workload_.fw_debug = true;
+  uint64_t reads = 0;
+  device_.before = [&](const spec::Sqe&) -> uint16_t {
+    return ++reads == 5 ? spec::make_status(0, 0x04) : 0;
+  };
+  device_.hold = true;
+  Worker& worker = make();
+  worker.step();
+  device_.complete_waiting();
+  clock_.advance(2 * kSecond);
+  while (worker.step() != Progress::kDone) clock_.advance(kMs);
+  EXPECT_EQ(worker.result().error, HostError::kIoCommandError);
+  EXPECT_EQ(worker.result().latency_ns.count(), 5U);
+}
+
 TEST_F(WorkerTest, ADeviceThatIsGoneEndsItAtOnce) {
   workload_.read_percentage = 0;
   device_.hold = true;

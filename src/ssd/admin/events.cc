@@ -45,10 +45,14 @@ void Events::raise(uint8_t type, uint8_t info, uint8_t log_page) {
 
 void Events::log_read(uint8_t log_page) {
   const std::lock_guard guard(lock_);
+  // What a request waits for is told all the same: it happened before the log was read, and only
+  // nobody came to post it yet.
+  std::erase_if(events_, [&](const Event& event) {
+    return event.log_page == log_page && (requests_.empty() || masked_by_[event.type] != 0);
+  });
   for (uint8_t& by : masked_by_) {
     if (by == log_page + 1) by = 0;
   }
-  std::erase_if(events_, [&](const Event& event) { return event.log_page == log_page; });
 }
 
 void Events::deliver() {

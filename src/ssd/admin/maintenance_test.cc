@@ -1,4 +1,6 @@
 // Sanitize and Device Self-test from the host's side: progress, ends, what is refused meanwhile.
+#include <set>
+
 #include "ssd/test_host.h"
 
 namespace pynvme::ssd::testing {
@@ -149,6 +151,18 @@ TEST_F(MaintenanceTest, RefusesWhileItRuns) {
   pass(kSecond);
   EXPECT_EQ(host.status(q, read_command(data, 0, 1)), 0);
   EXPECT_EQ(log(0x03), 0);
+}
+
+TEST_F(MaintenanceTest, ItsEventComesThoughTheLogIsReadAtThatMoment) {
+  const uint16_t aer = host.submit(host.admin, Command::make(0x0C));
+  ASSERT_EQ(sanitize(2), 0);
+  host.clock.advance(kSecond);  // the next command brings the end about
+  const uint16_t read =
+      host.submit(host.admin, Command::make(0x02, 0xFFFFFFFF).prp(page).set(10, 127u << 16 | 0x81));
+  std::set<uint16_t> cids;
+  while (const auto done = host.poll(host.admin)) cids.insert(done->cid());
+  EXPECT_EQ(cids, (std::set<uint16_t>{aer, read}));
+  EXPECT_EQ(host.get<uint16_t>(page + 2) & 7, 1);
 }
 
 TEST_F(MaintenanceTest, RaisesItsEvent) {

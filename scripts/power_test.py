@@ -31,7 +31,8 @@ def test_power_loss_under_load(nvme0, nvme0n1, subsystem, verify):
         ).start()
         for i in range(4)
     ]  # fmt: skip
-    time.sleep(0.2)
+    while any(worker.running and not worker.progress().io_count_write for worker in workers):
+        time.sleep(0.01)
     before = unsafe_shutdowns(nvme0)
     subsystem.poweroff()
     results = [worker.close() for worker in workers]

@@ -452,6 +452,7 @@ def test_unknown_keyword(nvme0, nvme0n1, qpair):
 def test_waitdone_for_more_than_was_sent(nvme0, nvme0n1, qpair):
     buf = d.Buffer(512)
     finished = []
+    nvme0.timeout = 60_000
     for _ in range(3):
         nvme0n1.read(qpair, buf, 0, cb=lambda cdw0, status1: finished.append(status1 >> 1))
     began = time.monotonic()

@@ -9,7 +9,7 @@ import nvme as d
 INTMS, INTMC = 0x0C, 0x10
 COALESCING, VECTOR_CONFIG = 8, 9
 MSIX = 0x11
-LIMIT_S = 5
+LIMIT_S = 60
 
 
 @pytest.fixture(params=["msix", "msi", "pin"])
@@ -195,8 +195,9 @@ class TestCoalescing:
         began = time.monotonic()
         for entries in range(1, 5):
             nvme0n1.flush(qpair)
-            if entries < 4 and time.monotonic() - began < 0.02:
-                assert not qpair.msix_isset(), entries
+            isset = qpair.msix_isset()
+            # The aggregation time is over after 25.5 ms.
+            assert not isset or entries == 4 or time.monotonic() - began > 0.025, entries
         assert qpair.msix_isset()
         qpair.waitdone(4)
 
@@ -213,10 +214,12 @@ class TestCoalescing:
 
     def test_never_for_admin_commands(self, nvme0):
         self.coalesce(nvme0, 256, 255)
-        began = time.monotonic()
+        seconds = []
         for _ in range(100):
+            began = time.monotonic()
             nvme0.getfeatures(7).waitdone()
-        assert time.monotonic() - began < 2
+            seconds.append(time.monotonic() - began)
+        assert min(seconds) < 0.025
 
 
 def test_admin_completions_wait_for_their_interrupt(connect, warned):
@@ -228,6 +231,7 @@ def test_admin_completions_wait_for_their_interrupt(connect, warned):
     cid = nvme0.getfeatures(7).latest_cid
     nvme0.waitdone()
     assert warned()[0] == f"drive timeout: qpair: 0, cid: {cid}"
+    nvme0.timeout = 60_000
     pcie.mem_dword_write(table + 12, 0)
     assert nvme0.getfeatures(7).waitdone() == 15 << 16 | 15
     assert warned() == []

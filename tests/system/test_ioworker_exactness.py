@@ -249,7 +249,7 @@ def test_the_line_of_a_failed_run_replays_it(nvme0, nvme0n1, caplog):
     nvme0n1.write_uncorrectable(qpair, 512, 1).waitdone()
     d.Buffer(512, ptype=0xBEEF, pvalue=100)  # takes random numbers, too
     sent = [None] * 100_000
-    worker = nvme0n1.ioworker(io_size={1: 2, 8: 1}, time=5, qdepth=1, region_end=1024,
+    worker = nvme0n1.ioworker(io_size={1: 2, 8: 1}, time=60, qdepth=1, region_end=1024,
                               output_cmdlog_list=sent)  # fmt: skip
     with pytest.warns(UserWarning, match="ioworker"):
         result = worker.start().close()

@@ -50,21 +50,21 @@ def write_numbers(nvme0n1, qpair, number):
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_workers_end_and_data_are_right(nvme0, cut, warned):
+def test_workers_end_and_data_are_right(nvme0, cut, warned, system):
     nvme0n1 = d.Namespace(nvme0)
     assert nvme0n1.verify_enable()
     qpair = d.Qpair(nvme0, 64)
     write_numbers(nvme0n1, qpair, 1)
     nvme0n1.flush(qpair).waitdone()
     qpair.delete()
-    workers = start(nvme0n1, 50, time=30)
-    time.sleep(0.2)
+    workers = start(nvme0n1, 50, time=60)
+    for worker in workers:
+        system.wait(lambda worker=worker: worker.progress().io_count_read)
     CUTS[cut](nvme0)
     began = time.monotonic()
     results = [worker.close() for worker in workers]
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20
     assert all(result.error == -7 for result in results)
-    assert all(result.io_count_read + result.io_count_nonread for result in results)
     assert set(warned()) == {"ioworker host ERROR -7: sudden terminated"}
     if cut == "power":
         d.Subsystem(nvme0).poweron()
@@ -120,19 +120,20 @@ def test_power_cycles_under_load_again_and_again(connect):
     assert buf.data(159, 144) == 10
 
 
-def test_the_device_vanishes_behind_the_drivers_back(connect):
+def test_the_device_vanishes_behind_the_drivers_back(connect, system):
     """An FLR that only configuration space knows of: the commands time out."""
     nvme0 = connect()
     nvme0.timeout = 1000
     nvme0n1 = d.Namespace(nvme0)
-    worker = nvme0n1.ioworker(io_size=8, time=30).start()
-    time.sleep(0.1)
+    worker = nvme0n1.ioworker(io_size=8, time=60).start()
+    system.wait(lambda: worker.progress().io_count_read)
     pcie = d.Pcie(nvme0)
     offset = pcie.cap_offset(0x10) + 9
     began = time.monotonic()
     pcie[offset] = pcie[offset] | 0x80
     with pytest.warns(UserWarning, match="ioworker host ERROR"):
         assert worker.close().error != 0
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
+    nvme0.timeout = 10_000
     nvme0.reset()
     assert nvme0n1.ioworker(io_size=8, io_count=100).start().close().error == 0

@@ -211,18 +211,18 @@ def test_commands_in_flight(connect, reset):
     """They end with the queue; nothing of them comes later."""
     dut = Dut(connect(latency=50))
     qpair = d.Qpair(dut.nvme0, 64)
-    bufs = [d.Buffer(4096) for _ in range(32)]
+    bufs = [d.Buffer(4096, ptype=32, pvalue=0xA5A5A5A5) for _ in range(32)]
     for lba, buf in enumerate(bufs):
         dut.nvme0n1.read(qpair, buf, lba * 8, 8)
-        buf[:] = [0xA5] * 4096
     reset.make(dut)
     dut.nvme0.reset()
+    left = [buf[:] for buf in bufs]
     with contextlib.suppress(AssertionError):
         qpair.waitdone(32)
     fresh = d.Qpair(dut.nvme0, 64)
     dut.nvme0n1.flush(fresh).waitdone()
-    for buf in bufs:
-        assert set(buf[:]) in ({0xA5}, {0})
+    assert [buf[:] for buf in bufs] == left
+    assert all(set(data) in ({0xA5}, {0}) for data in left)
 
 
 def test_events_are_armed_again(dut, reset):

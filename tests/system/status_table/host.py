@@ -12,7 +12,7 @@ CAP, VS, INTMS, INTMC, CC, CSTS, NSSR, AQA, ASQ, ACQ = 0, 8, 12, 16, 20, 28, 32,
 ENABLED = 4 << 20 | 6 << 16 | 1  # CC: 16-byte CQEs, 64-byte SQEs, EN
 PAGE = 4096
 PAGES = 34
-LIMIT_S = 10
+LIMIT_S = 60
 ADMIN, IO = 0, 1
 
 

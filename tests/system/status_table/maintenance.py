@@ -4,7 +4,7 @@ from status_table.admin import FORMAT, GET_LOG
 from status_table.firmware import COMMIT, DOWNLOAD
 from status_table.host import ADMIN
 from status_table.io import COMPARE, DSM, READ, VERIFY, WRITE, ZEROES
-from status_table.row import Command, Row
+from status_table.row import Command, Does, Row
 from status_table.status import Status
 
 SANITIZE = Command(
@@ -35,7 +35,35 @@ def until_sanitized(host):
     host.wait("the end of the sanitize operation", over)
 
 
-BUSY = {"before": (SANITIZE(),), "mend": (until_sanitized,), "note": "while sanitizing"}
+# Both last minutes there, however long the host takes to send the next command.
+SLOW = {"latency": 200}
+BUSY = {"before": (SANITIZE(),), "right": None, "note": "while sanitizing", "ssd": SLOW}
+# §8.21.1: what figure 607 does not allow is aborted, and so is every IO command.
+NOT_WHILE_SANITIZING = (
+    READ(),
+    WRITE(),
+    COMPARE(data=bytes(512)),
+    VERIFY(),
+    ZEROES(),
+    DSM(),
+    FORMAT(),
+    DOWNLOAD(),
+    COMMIT(fs=1, ca=3),
+    SELF_TEST(),
+    SANITIZE(),
+)
+
+
+def allowed_again(step):
+    def check(host):
+        host.enable()
+        host.add_io_queue()
+        assert host.send([SANITIZE().dwords(host)], ADMIN)[0].status == Status.SUCCESS
+        until_sanitized(host)
+        assert host.send([step.dwords(host)], step.command.queue)[0].status == Status.SUCCESS
+
+    return check
+
 
 SANITIZE_ROWS = [
     *(
@@ -44,30 +72,21 @@ SANITIZE_ROWS = [
     ),
     Row(SANITIZE, {"fuse": 1}, Status.INVALID_FIELD, "Base 2.0 figure 87"),
     Row(SANITIZE, {"psdt": 1}, Status.INVALID_FIELD, "Base 2.0 figure 87"),
-    # §8.21.1: what figure 607 does not allow is aborted, and so is every IO command.
     *(
         Row(
-            command,
+            step.command,
             {},
             Status.SANITIZE_IN_PROGRESS,
             "Base 2.0 §8.21.1",
             dnr=None,
-            given=given,
+            given=step.values,
             **BUSY,
         )
-        for command, given in (
-            (SANITIZE, {}),
-            (FORMAT, {}),
-            (DOWNLOAD, {}),
-            (SELF_TEST, {}),
-            (READ, {}),
-            (WRITE, {}),
-            (COMPARE, {"data": bytes(512)}),
-            (VERIFY, {}),
-            (ZEROES, {}),
-            (DSM, {}),
-            (COMMIT, {"fs": 1, "ca": 3}),
-        )
+        for step in NOT_WHILE_SANITIZING
+    ),
+    *(
+        Does(f"{step.command.name}-after sanitizing", "Base 2.0 §8.21.1", allowed_again(step))
+        for step in NOT_WHILE_SANITIZING
     ),
 ]
 
@@ -91,6 +110,7 @@ SELF_TEST_ROWS = [
             mend=(SELF_TEST(stc=0xF),),
             right={"stc": stc},
             note=f"while {running} runs",
+            ssd=SLOW,
         )
         for running in (1, 2)
         for stc in (1, 2)

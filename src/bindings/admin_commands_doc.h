@@ -178,12 +178,12 @@ one fails with 01/1d.
 >>> import nvme as d
 >>> nvme0 = d.Controller("sim")
 >>> log = d.Buffer(564)
->>> nvme0.dst(stc=1).waitdone()
+>>> nvme0.dst(stc=2).waitdone()
 0
 >>> nvme0.getlogpage(0x06, log).waitdone()
 0
->>> log[0] & 0xf  # Current Device Self-Test Operation: 1, short; byte 1 is the per cent done
-1
+>>> log[0] & 0xf  # Current Device Self-Test Operation: 2, extended; byte 1 is the per cent done
+2
 >>> nvme0.dst(stc=0xf).waitdone()  # enough of it
 0
 >>> nvme0.close()

@@ -137,7 +137,7 @@ _WITH_OPTIONS = ("serve", "discover", "demo", "bench", "test", "info", "setup", 
 @cache
 def _launcher_commands():
     usage = subprocess.run(
-        [ROOT / "pynvme", "--help"], capture_output=True, text=True, check=True, timeout=60
+        [ROOT / "pynvme", "--help"], capture_output=True, text=True, check=True, timeout=300
     ).stdout
     return set(re.findall(r"^  ([a-z]+)(?: |$)", usage, re.MULTILINE))
 

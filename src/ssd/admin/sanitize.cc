@@ -87,7 +87,8 @@ spec::SanitizeStatusLog Sanitize::log(uint64_t now_ns, uint64_t written_sectors)
   if (in_progress() && state_.total_ns != 0) {
     const double part =
         static_cast<double>(elapsed_ns(now_ns)) / static_cast<double>(state_.total_ns);
-    log.sprog = static_cast<uint16_t>(std::min(part * 65536, 65535.0));
+    // FFFFh is for one that is over: hosts wait for that and look at nothing else.
+    log.sprog = static_cast<uint16_t>(std::min(part * 65536, 65534.0));
     if (overwrites) passes_done = std::min(static_cast<uint32_t>(part * passes), passes - 1);
   } else if (overwrites && state_.status == spec::sstat::kCompleted) {
     passes_done = passes;

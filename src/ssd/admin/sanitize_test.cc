@@ -25,7 +25,9 @@ TEST_F(SanitizeTest, TakesItsTimeWithPowerOnly) {
   sanitize.power_on(100 * kSecond);
   EXPECT_EQ(sanitize.due_ns(), 101 * kSecond);
   EXPECT_EQ(sanitize.log(100 * kSecond, 0).sprog, 0x8000);
+  EXPECT_EQ(sanitize.log(101 * kSecond - 1, 0).sprog, 0xFFFE) << "FFFFh would mean its end";
   sanitize.complete(7);
+  EXPECT_EQ(sanitize.log(101 * kSecond, 0).sprog, 0xFFFF);
   EXPECT_EQ(sanitize.due_ns(), UINT64_MAX);
   EXPECT_EQ(sanitize.log(0, 7).sstat, 0x101) << "global data erased";
   EXPECT_EQ(sanitize.log(0, 8).sstat, 0x001) << "written since";

@@ -130,6 +130,7 @@ Stream connect_plainly(const Options& options, const std::function<void()>& idle
   const base::Clock& clock = base::Clock::real();
   const uint64_t start_ns = clock.now_ns();
   while (error == EINPROGRESS) {
+    const uint64_t waited_ns = clock.now_ns() - start_ns;
     pollfd one{fd, POLLOUT, 0};
     if (poll(&one, 1, kPollMs) > 0) {
       socklen_t size = sizeof(error);
@@ -137,7 +138,7 @@ Stream connect_plainly(const Options& options, const std::function<void()>& idle
       break;
     }
     if (idle) idle();
-    if (clock.now_ns() - start_ns > uint64_t{options.answer_ms} * 1'000'000) error = ETIMEDOUT;
+    if (waited_ns > uint64_t{options.answer_ms} * 1'000'000) error = ETIMEDOUT;
   }
   if (error != 0) throw fail(std::strerror(error));
   return stream;
@@ -152,6 +153,7 @@ bool shake_hands(Stream& stream, const Options& options, const base::tls::Identi
   const base::Clock& clock = base::Clock::real();
   const uint64_t start_ns = clock.now_ns();
   for (;;) {
+    const uint64_t waited_ns = clock.now_ns() - start_ns;
     const Step step = tls->handshake();
     if (step == Step::kDone) {
       stream.secure(std::move(tls));
@@ -169,7 +171,7 @@ bool shake_hands(Stream& stream, const Options& options, const base::tls::Identi
                0};
     poll(&one, 1, kPollMs);
     if (idle) idle();
-    if (clock.now_ns() - start_ns > uint64_t{options.answer_ms} * 1'000'000) {
+    if (waited_ns > uint64_t{options.answer_ms} * 1'000'000) {
       throw EnumerateError(options.name + ": the TLS handshake was not over within " +
                            std::to_string(options.answer_ms) +
                            " ms. Does the target speak TLS 1.3 at this port?");

@@ -11,8 +11,10 @@
 #include <gtest/gtest.h>
 
 #include "base/crc.h"
+#include "base/unique_fd.h"
 #include "driver/errors.h"
 #include "driver/tcp/fabrics_commands.h"
+#include "spec/feature.h"
 #include "spec/opcode.h"
 
 namespace pynvme::driver::tcp {
@@ -208,6 +210,25 @@ TEST_F(TcpQueueTest, ForgottenCommandsMayStillBeAnswered) {
   queue_->poll();
   EXPECT_TRUE(queue_->is_open());
   EXPECT_EQ(data, Bytes(8, 0xEE));
+}
+
+TEST_F(TcpQueueTest, ANewConnectionHasTheKeepAliveTimeOfItsConnect) {
+  TcpQueue admin(QueueRings{0, kEntries, {}, {}}, options_, base::Clock::real(), true);
+  for (int association = 0; association < 2; ++association) {
+    int ends[2];
+    ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM, 0, ends), 0);
+    const base::UniqueFd peer(ends[1]);
+    const Bytes response = ic_resp(0, 0, 4096);
+    ASSERT_EQ(::write(ends[1], response.data(), response.size()), 128);
+    admin.open(Stream(ends[0]), {});
+    EXPECT_EQ(admin.kato_ms(), 5000U);
+    spec::Sqe sqe{};
+    sqe.opcode = spec::admin::kSetFeatures;
+    sqe.cdw10 = spec::fid::kKeepAliveTimer;
+    sqe.cdw11 = 60'000;
+    ASSERT_TRUE(admin.begin(sqe, nullptr, 0));
+    EXPECT_EQ(admin.kato_ms(), 60'000U);
+  }
 }
 
 TEST_F(TcpQueueTest, IcRespWithUnsupportedParameters) {

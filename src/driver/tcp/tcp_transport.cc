@@ -368,9 +368,10 @@ void TcpTransport::association_lost() noexcept {
 }
 
 void TcpTransport::tend_once() noexcept {
+  // Of before the look: an answer that came while this thread stood still has come in time.
+  const uint64_t now_ns = base::Clock::real().now_ns();
   if (admin_->is_open()) admin_->poll();
   if (!admin_->is_open()) return association_lost();
-  const uint64_t now_ns = base::Clock::real().now_ns();
   const uint64_t kato_ns = admin_->kato_ms() * kMs;
   spec::Cqe cqe{};
   if (csts_read_ && admin_->finished(*csts_read_, &cqe)) {

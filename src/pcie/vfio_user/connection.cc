@@ -33,6 +33,7 @@ constexpr uint64_t kAnswerTimeoutNs = 5'000'000'000;
 constexpr uint64_t kPauseNs = 20'000'000;
 constexpr uint64_t kLetGoNs = 1'000'000'000;
 constexpr uint64_t kRestartNs = 10'000'000'000;
+constexpr unsigned kTriesMin = 3;  // also where the time was over before it could look
 constexpr uint64_t kXferBytesMax = vfu::kDefaultMaxDataXferBytes;
 constexpr const char* kCapabilities =
     R"({"capabilities":{"max_msg_fds":253,"max_data_xfer_size":1048576,"pgsizes":4096}})";
@@ -86,17 +87,18 @@ std::unique_ptr<VfioUserConnection> VfioUserConnection::open(const std::string& 
   struct stat found {};
   // Some device models open a folder with the socket in it.
   if (stat(path.c_str(), &found) == 0 && S_ISDIR(found.st_mode)) socket_path += "/cntrl";
-  const uint64_t tries = (restarting ? kRestartNs : kLetGoNs) / kPauseNs;
+  const base::Clock& clock = base::Clock::real();
+  const uint64_t end_ns = clock.now_ns() + (restarting ? kRestartNs : kLetGoNs);
   std::string why;
   if (stat(socket_path.c_str(), &found) == 0 && !S_ISSOCK(found.st_mode)) {
     throw OpenError("cannot open unix:" + path +
                     ": there is a file that is no socket. A drive of this machine is named by its "
                     "PCI address, which ./pynvme info lists");
   }
-  for (uint64_t i = 0; i < tries; ++i) {
+  for (unsigned tries = 1;; ++tries) {
     bool retry = restarting;
     if (auto connection = try_open(socket_path, &why, &retry)) return connection;
-    if (!retry) break;
+    if (!retry || (tries >= kTriesMin && clock.now_ns() >= end_ns)) break;
     const timespec pause{0, static_cast<long>(kPauseNs)};
     nanosleep(&pause, nullptr);
   }

@@ -41,13 +41,18 @@ constexpr Nap kNaps[] = {{20'000'000, 50'000}, {200'000'000, 250'000}, {2'000'00
 constexpr long kLongestNapNs = 5'000'000;
 // A client that comes while the one before it is still being cleaned up waits so long.
 constexpr auto kTakeOver = std::chrono::milliseconds(500);
-constexpr int kTurnAwayMs = 500;
+constexpr int kTurnAwayMs = 2000;
 
 long nap_ns(uint64_t idle_ns) {
   for (const Nap& nap : kNaps) {
     if (idle_ns < nap.idle_ns) return nap.nap_ns;
   }
   return kLongestNapNs;
+}
+
+bool peer_has_left(int fd) {
+  pollfd one{fd, POLLRDHUP, 0};
+  return poll(&one, 1, 0) > 0;
 }
 
 uint64_t inode_of(const std::string& path) {
@@ -99,7 +104,12 @@ void VfioUserServer::accept_clients() {
     }
     std::unique_lock lock(mutex_);
     const auto free = [this] { return stopping_ || (client_ == nullptr && !next_client_); };
-    if (changed_.wait_for(lock, kTakeOver, free)) {
+    // One that has left is still being cleaned up, and one that is about to be served may leave at
+    // once: both take as long as the worker's thread takes.
+    const auto leaving = [this] { return next_client_ || peer_has_left(client_->fd()); };
+    bool is_free = changed_.wait_for(lock, kTakeOver, free);
+    while (!is_free && leaving()) is_free = changed_.wait_for(lock, kTakeOver, free);
+    if (is_free) {
       next_client_ = std::move(client);
       changed_.notify_all();
     } else {

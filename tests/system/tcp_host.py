@@ -4,8 +4,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import struct
+from collections.abc import Iterator
 
 HOSTNQN = "nqn.2014-08.org.nvmexpress:uuid:11111111-2222-3333-4444-555555555555"
 HOSTID = bytes(range(16))
@@ -43,6 +45,15 @@ def sqe(
     flags = dwords.get("flags", 0x40)
     head = struct.pack("<BBHI", opcode, flags, cid, nsid) + struct.pack("<II", words[2], words[3])
     return head + bytes(8) + data + struct.pack("<6I", *words[10:16])
+
+
+@contextlib.contextmanager
+def held_port() -> Iterator[int]:
+    """A port at which nobody listens, and that nobody else on this machine gets: a target may."""
+    with socket.socket() as held:
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.bind(("127.0.0.1", 0))
+        yield held.getsockname()[1]
 
 
 class Pdu:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import hmac
 import struct
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -131,7 +133,9 @@ def test_wrong_secrets(target):
     assert "dhchap_ctrl_secret" in refusal(address(target, ctrl=WRONG))
     assert "there is no secret" in refusal(address(target, ""))
     assert other[0x1C] & 1  # untouched
-    assert target.controllers == 1
+    end = time.monotonic() + LIMIT_S
+    while target.controllers != 1:
+        assert time.monotonic() < end
     other.close()
 
 
@@ -461,13 +465,20 @@ def test_the_host_gives_up(queue, target):
 
 
 def test_a_host_that_stops_is_disconnected():
-    with Target(QUICK, dhchap={HOST: HOST_SECRET}, connect_timeout=0.5) as target:
-        with tcp_host.Host(target.port) as host:
-            host.icreq()
-            host.connect(target.nqn, hostnqn=HOST)
-            assert chap.Queue(host).send(chap.negotiate(1)) == 0
-            assert host.closed()
-        assert target.controllers == 0
+    stopped = False
+    for seconds in (0.5, 5, 50):  # longer where the machine stood still before it came to that
+        with Target(QUICK, dhchap={HOST: HOST_SECRET}, connect_timeout=seconds) as target:
+            with tcp_host.Host(target.port, timeout=2 * LIMIT_S) as host:
+                with contextlib.suppress(EOFError, ConnectionError):
+                    host.icreq()
+                    host.connect(target.nqn, hostnqn=HOST)
+                    assert chap.Queue(host).send(chap.negotiate(1)) == 0
+                    stopped = True
+                assert host.closed()
+            assert target.controllers == 0
+        if stopped:
+            break
+    assert stopped
 
 
 # --- our host on a target of the test's own -------------------------------------------------------
@@ -597,9 +608,14 @@ def test_the_hosts_refusals(step, change, says, reason):
 
 
 def test_a_target_that_never_answers():
-    theirs = Theirs(spoil=_at(2, lambda m: b"silence"))
-    with pytest.raises(SystemError, match="no answer within 300 ms"):
-        on_theirs(theirs, options=";answer_ms=300")
+    for ms in (300, 3000, 30000):  # longer where the machine stood still before it came to that
+        theirs = Theirs(spoil=_at(2, lambda m: b"silence"))
+        with pytest.raises((SystemError, d.NvmeEnumerateError)) as error:
+            on_theirs(theirs, options=f";answer_ms={ms}")
+        if theirs.next == b"silence":
+            break
+    assert error.type is SystemError
+    assert f"no answer within {ms} ms" in str(error.value)
 
 
 def test_a_target_that_wants_a_secure_channel():

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tcp_host import held_port
 
 import nvme as d
 from nvme.target import Target
@@ -23,8 +23,10 @@ SCRIPTS = Path(__file__).parents[2] / "scripts"
 LIMIT_S = 60
 QUICK = "capacity=1GiB,latency=0"
 DIGESTS = ["", ";hdgst=1", ";ddgst=1", ";hdgst=1;ddgst=1"]
-# A command that the target does not answer is over after this.
+# A command that the target does not answer is over after this. What is answered has the time that a
+# machine may need that stands still for a while.
 TIMEOUT_MS = 200
+PATIENT_MS = LIMIT_S * 1000
 
 
 class Server:
@@ -101,7 +103,7 @@ def round_trip(nvme0: d.Controller, lba: int = 0) -> None:
 
 def until(condition: Callable[[], bool]) -> None:
     """Wait for something that the target's thread does."""
-    end = time.monotonic() + 10
+    end = time.monotonic() + LIMIT_S
     while not condition():
         assert time.monotonic() < end
         time.sleep(0.001)
@@ -179,7 +181,7 @@ def test_a_reset_ends_what_is_under_way_and_starts_anew(target: Target) -> None:
         nvme0n1 = d.Namespace(nvme0)
         round_trip(nvme0)
         worker = nvme0n1.ioworker(io_size=8, time=LIMIT_S, qdepth=16, region_end=4096).start()
-        until(lambda: target.connections == 2)
+        until(lambda: worker.progress().io_count_read > 0)
         nvme0.reset()
         assert worker.close().error != 0
         round_trip(nvme0)
@@ -207,18 +209,23 @@ def test_events(target: Target) -> None:
 
 
 def test_a_command_that_is_not_answered_times_out(target: Target) -> None:
-    with opened(target) as nvme0:
-        nvme0.timeout = TIMEOUT_MS
+    with opened(target, ";kato=0") as nvme0:  # nothing of its own on the admin queue
         nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(4096)
         target.fault("drop", "CapsuleResp", queue=qpair.sqid)
         status: list[int] = []
+        nvme0.timeout = TIMEOUT_MS
         with pytest.warns(UserWarning, match=f"drive timeout: qpair: {qpair.sqid}, cid: 0"):
             nvme0n1.flush(qpair, cb=lambda cdw0, status1: status.append(status1)).waitdone()
         assert status == [0xFFFF]
+        until(lambda: target.faults == 0)
+        nvme0.timeout = PATIENT_MS
         nvme0n1.read(qpair, buf, 0, 8).waitdone()
         target.fault("drop", "CapsuleResp", queue=0)
+        nvme0.timeout = TIMEOUT_MS
         with pytest.warns(UserWarning, match="drive timeout: qpair: 0, cid: "):
             nvme0.getfeatures(7).waitdone()
+        until(lambda: target.faults == 0)
+        nvme0.timeout = PATIENT_MS
         nvme0.reset()
         round_trip(nvme0)
 
@@ -313,15 +320,19 @@ def test_wire_faults(digests: str, fault: tuple[str, str], outcome: list[int] | 
         opened(target, f"{digests};kato=4000") as other,
     ):
         assert target.controllers == 2  # the same text would have been the same controller
-        nvme0.timeout = TIMEOUT_MS
         nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 16), d.Buffer(4096)
         other_queue = d.Qpair(other, 16)
         command = nvme0n1.write if pdu == "R2T" else nvme0n1.read
         status: list[int] = []
 
         def twice() -> None:
-            for lba in (0, 8):
-                command(qpair, buf, lba, 8, cb=lambda _, status1: status.append(status1)).waitdone()
+            for number, lba in enumerate((0, 8)):
+                nvme0.timeout = PATIENT_MS
+                command(qpair, buf, lba, 8, cb=lambda _, status1: status.append(status1))
+                if not isinstance(outcome, str) and outcome[number] == TIMED_OUT:
+                    until(lambda: target.faults == 0)  # so nothing more is to come
+                    nvme0.timeout = TIMEOUT_MS
+                qpair.waitdone()
 
         target.fault(action, pdu, queue=qpair.sqid, delay=0.01)
         if isinstance(outcome, str):
@@ -334,6 +345,7 @@ def test_wire_faults(digests: str, fault: tuple[str, str], outcome: list[int] | 
             assert status == outcome
         assert target.faults == 0
         d.Namespace(other).read(other_queue, buf, 0, 8).waitdone()
+        nvme0.timeout = PATIENT_MS
         nvme0.reset()
         round_trip(nvme0)
         d.Namespace(other).read(other_queue, buf, 0, 8).waitdone()
@@ -343,8 +355,7 @@ def test_a_target_that_is_killed_keeps_what_was_flushed(
     serve: Callable[..., Server], tmp_path: Path
 ) -> None:
     options = f"{QUICK},file={tmp_path / 'ssd.img'}"
-    server = serve(options)
-    with opened(server) as nvme0:
+    with held_port() as port, opened(server := serve(options, port)) as nvme0:
         nvme0n1, qpair = d.Namespace(nvme0), d.Qpair(nvme0, 64)
         for number in range(32):
             nvme0n1.write(qpair, marked(number), number * 8, 8)
@@ -360,7 +371,7 @@ def test_a_target_that_is_killed_keeps_what_was_flushed(
         with pytest.raises(SystemError, match="the connection is closed"):
             nvme0.getfeatures(7).waitdone()
 
-        serve(options, server.port)
+        serve(options, port)
         nvme0.reset()
         qpair, back = d.Qpair(nvme0, 64), d.Buffer(4096)
         for number in range(32):
@@ -392,13 +403,13 @@ def test_a_host_that_is_killed_leaves_nothing(target: Target, system: Any) -> No
 
 
 def test_nobody_listens_any_more() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with Target(f"sim:{QUICK}", f"127.0.0.1:{port}") as target:
-        nvme0 = d.Controller(target.address + ";answer_ms=100")
-    with pytest.raises(d.NvmeEnumerateError, match="Connection refused"):
-        nvme0.reset()
-    with Target(f"sim:{QUICK}", f"127.0.0.1:{port}"):
-        nvme0.reset()
-        round_trip(nvme0)
-        nvme0.close()
+    with held_port() as port:
+        with Target(f"sim:{QUICK}", f"127.0.0.1:{port}") as target:
+            # As long as it is asked in vain.
+            nvme0 = d.Controller(target.address + ";answer_ms=3000")
+        with pytest.raises(d.NvmeEnumerateError, match="Connection refused"):
+            nvme0.reset()
+        with Target(f"sim:{QUICK}", f"127.0.0.1:{port}"):
+            nvme0.reset()
+            round_trip(nvme0)
+            nvme0.close()

@@ -225,7 +225,7 @@ import socket, sys
 sys.stdin.readline()
 many = [socket.create_connection(("127.0.0.1", int(sys.argv[1]))) for _ in range(60)]
 for one in many:
-    one.settimeout(20)
+    one.settimeout(40)
 refused = 0
 for one in many[40:]:  # these came last
     try:
@@ -250,9 +250,12 @@ def test_more_connections_than_descriptors(system: Any) -> None:
         crowd.stdin.write("\\n")
         crowd.stdin.flush()
         refused = crowd.stdout.readline()
-        begin = time.process_time()
-        time.sleep(0.3)
-        busy = time.process_time() - begin
+        for _ in range(20):  # one that spins is busy each time; a machine that is, is not always
+            begin = time.process_time()
+            time.sleep(0.3)
+            busy = time.process_time() - begin
+            if busy < 0.2:
+                break
         crowd.communicate("\\n")
         print(refused.strip(), busy < 0.2, target.connections <= 20)
         target.close()

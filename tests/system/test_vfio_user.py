@@ -198,13 +198,15 @@ def test_interrupts(serve, kind):
         assert not qpair.msix_isset()
         for _ in range(3):
             nvme0n1.flush(qpair).waitdone()
-            if kind != "pin":
+            if kind == "pin":
+                nvme0[0x1C]  # when that is answered, the level has gone up and down
+            else:
                 assert qpair.msix_isset()
             qpair.msix_clear()
             assert not qpair.msix_isset()
         qpair.msix_mask()
         nvme0n1.flush(qpair)
-        time.sleep(0.05)
+        nvme0[0x1C]  # when that is answered, the flush is complete
         assert not qpair.msix_isset()
         qpair.msix_unmask()
         assert qpair.msix_isset()
@@ -359,9 +361,13 @@ def test_an_idle_server_hardly_runs(served):
 
     with opened(served):
         time.sleep(2.5)  # it naps longest after two seconds
-        before = busy_s()
-        time.sleep(1)
-        assert busy_s() - before < 0.1
+        shares = []
+        while not shares or (shares[-1] >= 0.1 and len(shares) < 20):
+            # One that spins is busy each time; a machine that is busy, is not always.
+            before = busy_s()
+            time.sleep(1)
+            shares.append(busy_s() - before)
+        assert shares[-1] < 0.1
 
 
 # --- bytes by hand -------------------------------------------------------------------------------
@@ -485,7 +491,7 @@ def test_raw_command_with_shared_memory_and_doorbells(raw):
     os.pwrite(memory, IDENTIFY, 0)
     os.pwrite(fds[0], struct.pack("<I", 1), offset + at)  # the doorbell, and no message
     deadline = time.monotonic() + LIMIT_S
-    while os.pread(memory, 16, 0x1000) == bytes(16):
+    while not os.pread(memory, 1, 0x100E)[0] & 1:  # the phase bit comes last
         assert time.monotonic() < deadline
     assert os.pread(memory, 16, 0x1000) == struct.pack("<QHHHH", 0, 1, 0, 0x42, 1)
     assert os.pread(memory, 40, 0x2018).rstrip() == b"pynvme embedded SSD"

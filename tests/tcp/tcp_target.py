@@ -40,6 +40,7 @@ class Connection:
         self.term: bytes | None = None
         self.sqhd = 0
         self.entries = 1024
+        self.over = threading.Event()  # whatever the host sent was read
 
     def read(self, size: int) -> bytes:
         data = b""
@@ -354,6 +355,7 @@ class Target:
             if os.environ.get("TCP_TARGET_TRACE"):
                 traceback.print_exc()
         finally:
+            connection.over.set()
             connection.sock.close()
 
     def queue(self, qid: int) -> Connection:
@@ -372,5 +374,5 @@ class Target:
             except OSError:
                 pass
         for thread in self.threads[1:]:
-            thread.join(10)
+            thread.join(60)
         assert not self.errors, self.errors

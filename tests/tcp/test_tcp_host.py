@@ -16,11 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tcp_host import held_port
 from tcp_target import C2H_TERM, LAST, R2T, RESP, SUCCESS, Connection, Target
 
 import nvme as d
 
 KIB = 1024
+LIMIT_S = 60
+KEEP_ALIVE_TIMER = 15  # a feature
 
 
 def random_buffer(size: int) -> d.Buffer:
@@ -29,6 +32,13 @@ def random_buffer(size: int) -> d.Buffer:
 
 def opened(target: Target, options: str = "") -> d.Controller:
     return d.Controller(target.address + options)
+
+
+def until(condition: Callable[[], object]) -> None:
+    end = time.monotonic() + LIMIT_S
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.001)
 
 
 def round_trip(nvme0: d.Controller, lbas: int, depth: int = 16) -> None:
@@ -172,10 +182,10 @@ def test_several_subsystems_have_to_be_named() -> None:
 
 
 def test_nobody_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(d.NvmeEnumerateError, match=f"127.0.0.1:{port}.*Connection refused"):
+    refused = pytest.raises(d.NvmeEnumerateError, match=r"127\.0\.0\.1:.*Connection refused")
+    with held_port() as port, refused as error:
         d.Controller(f"127.0.0.1:{port}")
+    assert f"127.0.0.1:{port}" in str(error.value)
 
 
 def test_what_listens_is_no_target() -> None:
@@ -198,25 +208,25 @@ def test_what_listens_says_nothing() -> None:
 
 
 def test_discovery_from_the_command_line() -> None:
+    discover = [sys.executable, "-m", "nvme.cli", "discover"]
     with Target() as target:
-        command = [sys.executable, "-m", "nvme.cli", "discover", target.address]
+        command = [*discover, target.address]
         shown = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
         row = ["nvm", "subsystem", "tcp", "ipv4", "127.0.0.1", str(target.port)]
         assert shown.stdout.splitlines()[1].split() == [*row, target.subsystems[0]]
         asked = subprocess.run([*command, "--json"], capture_output=True, timeout=60, check=True)
         assert json.loads(asked.stdout)[0]["subnqn"] == target.subsystems[0]
-    refused = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    with held_port() as port:
+        command = [*discover, f"127.0.0.1:{port}"]
+        refused = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert refused.returncode == 1
     assert "Connection refused" in refused.stderr
 
 
 def test_keep_alive_is_sent_while_the_script_does_nothing() -> None:
     with Target() as target:
-        nvme0 = opened(target, ";kato=90")
-        deadline = time.monotonic() + 30
-        while target.keep_alives < 3 and time.monotonic() < deadline:
-            time.sleep(0.01)
-        assert target.keep_alives >= 3
+        nvme0 = opened(target, ";kato=3000")  # less than that the machine may stand still
+        until(lambda: target.keep_alives >= 2)
         assert nvme0[0x1C] == 1
         nvme0.close()
 
@@ -226,16 +236,18 @@ def test_a_keep_alive_without_answer_ends_the_association() -> None:
         return sqe[0] == 0x18
 
     with Target(on_command=swallow) as target:
-        nvme0 = opened(target, ";kato=60")
-        deadline = time.monotonic() + 30
-        lost = ""
-        while not lost and time.monotonic() < deadline:
-            time.sleep(0.01)
+        nvme0 = opened(target)
+        nvme0.setfeatures(KEEP_ALIVE_TIMER, cdw11=60)
+
+        def lost() -> str:
             try:
                 nvme0[0x1C]
             except SystemError as error:
-                lost = str(error)
-        assert "Keep Alive had no answer within 60 ms" in lost
+                return str(error)
+            return ""
+
+        until(lost)
+        assert "Keep Alive had no answer within 60 ms" in lost()
         target.on_command = None
         nvme0.reset()
         assert nvme0[0x1C] == 1
@@ -248,12 +260,13 @@ def test_a_swallowed_command_times_out_and_the_queue_works_after_a_reset() -> No
 
     with Target(on_command=swallow) as target:
         nvme0 = opened(target)
-        nvme0.timeout = 200
         nvme0n1, qpair, buf = d.Namespace(nvme0), d.Qpair(nvme0, 8), d.Buffer(4096)
+        nvme0.timeout = 200
         seen = []
         with pytest.warns(UserWarning, match=f"drive timeout: qpair: {qpair.sqid}, cid: 0"):
             nvme0n1.read(qpair, buf, 0, 8, cb=lambda *got: seen.append(got)).waitdone()
         assert seen == [(0xFFFFFFFF, 0xFFFF)]
+        nvme0.timeout = LIMIT_S * 1000
         target.on_command = None
         nvme0.reset()
         round_trip(nvme0, 8)
@@ -365,7 +378,7 @@ def test_many_connections_leave_nothing_behind() -> None:
             qpair.delete()
             nvme0.close()
         for thread in target.threads[1:]:
-            thread.join(10)
+            thread.join(LIMIT_S)
         assert descriptors() <= before + 1
 
 
@@ -417,9 +430,7 @@ def test_a_target_that_breaks_the_rules_of_a_read(name: str) -> None:
         with pytest.raises(SystemError, match=text):
             nvme0n1.read(qpair, buf, 0, 8)
         # Told why, and other connections go on.
-        for thread in target.threads[1:]:
-            if target.queue(1).term is None:
-                thread.join(0.2)
+        until(lambda: target.queue(1).term)
         term = target.queue(1).term
         assert term is not None
         assert struct.unpack("<H", term[8:10])[0] == fes
@@ -570,13 +581,14 @@ def test_a_peer_that_stops_reading() -> None:
     stopped = threading.Event()
     with Target(on_command=stop, lbas=32768, ioccsz=(64 + 128 * KIB) // 16) as target:
         nvme0 = opened(target)
-        nvme0.timeout = 300
         nvme0n1, qpair = d.Namespace(nvme0), d.Qpair(nvme0, 128)
+        nvme0.timeout = 300
         # More than both sockets take.
         for i in range(120):
             nvme0n1.write(qpair, d.Buffer(128 * KIB), i * 256, 256)
         with pytest.warns(UserWarning, match="drive timeout"):
             qpair.waitdone(120)
+        nvme0.timeout = LIMIT_S * 1000
         stopped.set()
         target.on_command = None
         nvme0.reset()

@@ -129,7 +129,7 @@ def test_a_reboot(small_guest):
 
 def test_a_qemu_that_hangs_is_told_from_a_command_that_does(small_guest, monkeypatch):
     monkeypatch.setattr("guests.guest.QUIET_S", 1)
-    monkeypatch.setattr("guests.guest.MONITOR_S", 2)
+    monkeypatch.setattr("guests.guest.MONITOR_S", 5)
     small_guest.run("sleep 3")  # quiet, but QEMU answers
     os.kill(small_guest.machine.pid, signal.SIGSTOP)
     with pytest.raises(GuestError, match=r"(?s)QEMU itself hangs, and was killed.*console"):

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import sys
 import textwrap
+import time
 from pathlib import Path
 
 import pytest
@@ -125,7 +126,8 @@ def test_the_target_is_restarted(linux, address):
     linux.run(f"{PORT_DOWN}; {PORT_UP}")
     # The queue is not what it was, whenever the target says so.
     with pytest.raises(SystemError, match="the connection is closed"):  # noqa: PT012
-        for _ in range(1000):
+        end = time.monotonic() + 60
+        while time.monotonic() < end:
             nvme0n1.read(qpair, buf, 0, 1).waitdone()
     qpair.delete()
     nvme0.reset()
@@ -135,8 +137,8 @@ def test_the_target_is_restarted(linux, address):
 
 
 def test_keep_alive_keeps_it_alive(linux, address):
-    nvme0 = d.Controller(address + ";kato=1000")
-    linux.run("sleep 3")
+    nvme0 = d.Controller(address + ";kato=3000")
+    linux.run("sleep 5")
     assert nvme0[0x1C] & 1
     nvme0.close()
 

@@ -119,10 +119,15 @@ def test_what_one_writes_the_other_reads(linux, target):
         assert ours.command(2, nsid=1, read=4096, cdw10=16, cdw12=7)[1] == pattern[::-1]
 
 
-def test_linux_finds_a_restarted_target_again(linux, tmp_path):
+@pytest.fixture
+def port():
+    with tcp_host.held_port() as number:
+        yield number
+
+
+def test_linux_finds_a_restarted_target_again(linux, port, tmp_path):
     """Killed in the middle of writes; what was flushed is there, and the connection comes back."""
     media = tmp_path / "media"
-    port = 0
 
     def serve():
         process = subprocess.Popen(
@@ -134,7 +139,6 @@ def test_linux_finds_a_restarted_target_again(linux, tmp_path):
 
     process, said = serve()
     try:
-        port = int(said.split("NVMe/TCP at 127.0.0.1:")[1].split(":")[0])
 
         class Served:
             pass

@@ -1,8 +1,11 @@
 #include "base/tls/psk.h"
 
+#include <unistd.h>
+
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <string>
 
 #include <gtest/gtest.h>
 
@@ -61,7 +64,8 @@ TEST(PskText, WhatIsNoKeyIsRefusedWithoutBeingQuoted) {
 }
 
 TEST(PskText, ComesFromAFile) {
-  const auto path = std::filesystem::temp_directory_path() / "pynvme-psk-test";
+  const auto path =
+      std::filesystem::temp_directory_path() / ("pynvme-psk-test-" + std::to_string(getpid()));
   std::ofstream(path) << kKey << "\nanother line\n";
   EXPECT_EQ(load_key(path.string()).bytes, Secret(32, 0xA5));
   std::filesystem::remove(path);

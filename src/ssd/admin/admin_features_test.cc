@@ -1,5 +1,8 @@
 // Get and Set Features: every feature, every selector, every check.
+#include <unistd.h>
+
 #include <cstdio>
+#include <string>
 
 #include "ssd/test_host.h"
 
@@ -241,7 +244,7 @@ TEST_F(FeaturesTest, WriteProtection) {
 
 TEST(Features, SavedValuesOutliveTheProcess) {
   Config config = TestHost::quick();
-  config.file = ::testing::TempDir() + "/features_test.media";
+  config.file = ::testing::TempDir() + "/features_test_" + std::to_string(getpid()) + ".media";
   const auto clean = [&] {
     std::remove(config.file.c_str());
     std::remove((config.file + ".state").c_str());
@@ -284,7 +287,8 @@ TEST(Features, SavedValuesOutliveTheProcess) {
 
 TEST(Features, SavedForPowerStatesThatAreGone) {
   Config config = TestHost::quick();
-  config.file = ::testing::TempDir() + "/features_power_states_test.media";
+  config.file =
+      ::testing::TempDir() + "/features_power_states_test_" + std::to_string(getpid()) + ".media";
   const auto clean = [&] {
     std::remove(config.file.c_str());
     std::remove((config.file + ".state").c_str());

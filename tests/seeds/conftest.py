@@ -22,7 +22,7 @@ MAX_BYTES = 128 << 20
 ADDRESSES = ("01:00.0", "03:00.0", "3d:00.0")
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)
 def virtual_bus():
     """A drive at each address that the examples open by name."""
     drives = [
@@ -34,7 +34,7 @@ def virtual_bus():
         drive.unplug()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def served():
     """An NVMe/TCP target at each address that the examples open; a remote one is on loopback."""
     targets = []
@@ -65,7 +65,7 @@ def tcp_targets(served, monkeypatch):
     return served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def pciaddr(virtual_bus):
     """The fixtures open the drive of most examples."""
     return ADDRESSES[0]

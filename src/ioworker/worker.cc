@@ -28,7 +28,7 @@ constexpr uint64_t kHostAwayNs = 1'000'000;
 // number.
 constexpr uint64_t kLatenessNs = 50'000'000;
 // How much longer than a command may take a drawn command waits for LBAs that another one holds.
-constexpr uint64_t kGraceNs = kSecond;
+constexpr uint64_t kGraceNs = 5 * kSecond;
 
 std::string command_text(uint8_t opcode, uint64_t slba, uint32_t nlb) {
   char text[96];

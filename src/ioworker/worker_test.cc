@@ -543,7 +543,8 @@ TEST_F(WorkerTest, LbasThatAreNeverReleasedEndItInTime) {
   const Result& result = run(kMs);
   EXPECT_EQ(result.error, HostError::kWorkerTimeout);
   EXPECT_EQ(result.latency_ns.count(), 0U);
-  EXPECT_LE(result.mseconds, 1100U);
+  EXPECT_GE(result.mseconds, 5050U) << "whoever holds them may be of a host that stood still";
+  EXPECT_LE(result.mseconds, 5100U);
 }
 
 TEST_F(WorkerTest, AQueueThatDiesTerminatesIt) {

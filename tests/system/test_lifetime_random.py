@@ -13,6 +13,7 @@ import nvme as d
 SEED = 0x5EED
 QUEUES = 6
 PARTS = 8
+MANY_LIMIT_S = 300  # for dozens of interpreters; less than one that waits for its IOWorker
 # Looked up before the interpreter exits: it imports nothing any more when the last __del__ runs.
 EXPECTED = (AssertionError, TimeoutError, SystemError, d.QpairCreationError)
 
@@ -71,7 +72,7 @@ def make(rng, drive):
     if rng.random() < 0.3:
         made["second"] = d.Controller(drive)
     if rng.random() < 0.02:
-        made["worker"] = nvme0n1.ioworker(io_size=8, time=60).start()
+        made["worker"] = nvme0n1.ioworker(io_size=8, time=600).start()
     if rng.random() < 0.3:
         made["subsystem"] = d.Subsystem(nvme0)
     if rng.random() < 0.3:
@@ -94,7 +95,7 @@ def part_with(rng, made):
         if rng.random() < 0.2:
             thing = made[name]
             for end in ("delete", "close"):
-                if hasattr(thing, end) and name != "worker":  # its close() waits for a minute
+                if hasattr(thing, end) and name != "worker":  # its close() waits
                     getattr(thing, end)()
             del thing
         del made[name]
@@ -181,5 +182,5 @@ EXIT = """
 
 @pytest.mark.parametrize("part", range(2))
 def test_exit_of_the_interpreter(system, part):
-    code, out, err = system.script(EXIT, __file__, part * 30, part * 30 + 30)
+    code, out, err = system.script(EXIT, __file__, part * 30, part * 30 + 30, timeout=MANY_LIMIT_S)
     assert (code, out, err) == (0, "", "")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 SCRIPTS = sorted((Path(__file__).parents[2] / "scripts").glob("*_test.py"))
-LIMIT_S = 120
+LIMIT_S = 300
 
 
 @pytest.mark.parametrize("options", ["capacity=8GB", "capacity=8GB,lba=4096,latency=0"])

@@ -221,7 +221,11 @@ class Guest:
         except Exception as error:
             raise GuestError(f"QEMU did not start: {error}\n{self.tail()}") from error
         self.wait_for(lambda: self._ready, self._start_timeout_s, "the boot")
-        self._path = f"{TOOLS.wrappers()}:/usr/local/sbin:/usr/sbin:/sbin:{os.environ['PATH']}"
+        # `python` is this interpreter, as it is wherever else the tests are started from.
+        own = Path(sys.executable).parent
+        self._path = (
+            f"{TOOLS.wrappers()}:{own}:/usr/local/sbin:/usr/sbin:/sbin:{os.environ['PATH']}"
+        )
 
     def close(self) -> None:
         """Ends the guest, without asking it, and removes its files."""

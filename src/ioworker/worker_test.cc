@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <functional>
 #include <numeric>
 #include <utility>
 #include <vector>
@@ -261,45 +262,44 @@ TEST_F(WorkerTest, AHostThatSleptForAnHourDoesNotSendAllOfIt) {
   for (size_t i = 3591; i < 7200; ++i) ASSERT_EQ(seconds[i], 100U) << i;
 }
 
-// A device that is slower than the pace shows: nothing is counted that was not sent.
-TEST_F(WorkerTest, ADeviceThatStandsStillShowsInTheCountPerSecond) {
-  workload_.io_count = 0;
-  workload_.time_s = 4;
-  workload_.iops = 1000;
-  workload_.qdepth = 10;
-  Worker& worker = make();
-  const uint64_t start_ns = clock_.now_ns();
-  while (worker.step() != Progress::kDone) {
-    const uint64_t now_ns = clock_.now_ns() - start_ns;
-    device_.hold = now_ns >= kSecond && now_ns < 2 * kSecond;
-    if (!device_.hold) device_.complete_waiting();
-    clock_.advance(50'000);
+// At 1000 IOs a second for four seconds, the device stands still in the second one; each step takes
+// as long as `step_ns` says.
+class StandstillTest : public WorkerTest {
+ protected:
+  const Result& run_with_standstill(const std::function<uint64_t()>& step_ns) {
+    workload_.io_count = 0;
+    workload_.time_s = 4;
+    workload_.iops = 1000;
+    workload_.qdepth = 10;
+    Worker& worker = make();
+    const uint64_t start_ns = clock_.now_ns();
+    while (worker.step() != Progress::kDone) {
+      const uint64_t now_ns = clock_.now_ns() - start_ns;
+      device_.hold = now_ns >= kSecond && now_ns < 2 * kSecond;
+      if (!device_.hold) device_.complete_waiting();
+      clock_.advance(step_ns());
+    }
+    return worker.result();
   }
-  const std::vector<uint64_t>& seconds = worker.result().io_per_second;
+};
+
+// A device that is slower than the pace shows: nothing is counted that was not sent.
+TEST_F(StandstillTest, ShowsInTheCountPerSecond) {
+  const Result& result = run_with_standstill([] { return 50'000; });
+  const std::vector<uint64_t>& seconds = result.io_per_second;
   ASSERT_EQ(seconds.size(), 4U);
   EXPECT_EQ(seconds[0], 1000U);
   EXPECT_EQ(seconds[1], 10U);
   EXPECT_GE(seconds[2], 1900U);  // catches up
-  EXPECT_EQ(std::accumulate(seconds.begin(), seconds.end(), uint64_t{0}),
-            worker.result().io_count_read);
+  EXPECT_EQ(std::accumulate(seconds.begin(), seconds.end(), uint64_t{0}), result.io_count_read);
 }
 
 // A host that is away now and then takes nothing from that: the device stands still all the same.
-TEST_F(WorkerTest, ADeviceThatStandsStillShowsOnAHostThatStumbles) {
-  workload_.io_count = 0;
-  workload_.time_s = 4;
-  workload_.iops = 1000;
-  workload_.qdepth = 10;
-  Worker& worker = make();
-  const uint64_t start_ns = clock_.now_ns();
+TEST_F(StandstillTest, ShowsOnAHostThatStumbles) {
   base::Rng rng(7);
-  while (worker.step() != Progress::kDone) {
-    const uint64_t now_ns = clock_.now_ns() - start_ns;
-    device_.hold = now_ns >= kSecond && now_ns < 2 * kSecond;
-    if (!device_.hold) device_.complete_waiting();
-    clock_.advance(rng.below(200) == 0 ? rng.below(8 * kMs) : 50'000);
-  }
-  const std::vector<uint64_t>& seconds = worker.result().io_per_second;
+  const std::vector<uint64_t>& seconds = run_with_standstill([&] {
+                                           return rng.below(200) == 0 ? rng.below(8 * kMs) : 50'000;
+                                         }).io_per_second;
   ASSERT_EQ(seconds.size(), 4U);
   EXPECT_EQ(seconds[0], 1000U);
   EXPECT_LE(seconds[1], 100U);

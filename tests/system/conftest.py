@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import textwrap
-import time
 import warnings
 
 import pytest
@@ -38,15 +37,6 @@ class System:
             text=True,
             env={**os.environ, "PYTHONUNBUFFERED": "1"},
         )
-
-    @staticmethod
-    def wait(condition):
-        """Until it holds; what it returned then."""
-        end = time.monotonic() + LIMIT_S
-        while not (found := condition()):
-            assert time.monotonic() < end, f"not within {LIMIT_S} s"
-            time.sleep(0.001)
-        return found
 
     @staticmethod
     def assert_clean(nvme0, lba=0):

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from until import until
 
 import nvme as d
 
@@ -58,7 +59,7 @@ class TestPowerStates:
         assert qpair.latest_latency > 22_000, "the exit latency, in microseconds"
         assert current(nvme0, POWER) == 1, "the last operational one"
 
-    def test_idle_transitions(self, nvme0, qpair, system):
+    def test_idle_transitions(self, nvme0, qpair):
         table = d.Buffer(256)
         table[0:4] = list((300 << 8 | 3 << 3).to_bytes(4, "little"))  # from 0 to 3 after 300 ms
         table[24:28] = list((100 << 8 | 4 << 3).to_bytes(4, "little"))
@@ -72,7 +73,7 @@ class TestPowerStates:
             nvme0n1.flush(qpair).waitdone()
             return current(nvme0, POWER) == 0
 
-        system.wait(io_ends_it)
+        until(io_ends_it)
         nvme0.setfeatures(APST, buf=table, cdw11=0).waitdone()
         time.sleep(0.5)
         assert current(nvme0, POWER) == 0

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from until import until
 
 import nvme as d
 from psd import CQE, IOCQ, IOSQ, PRP, SQE
@@ -62,12 +63,12 @@ def test_sanitize_erases(nvme0, nvme0n1, qpair, filled, verify, warned, option):
     assert [w for w in warned() if "AER" not in w] == []
 
 
-def test_sanitize_tells_its_progress(slow, system):
+def test_sanitize_tells_its_progress(slow):
     slow.sanitize().waitdone()
     first = log_page(slow, SANITIZE_LOG)
     assert first.data(3, 2) & 7 == IN_PROGRESS
     assert first.data(1, 0) < 0xFFFF
-    system.wait(lambda: log_page(slow, SANITIZE_LOG).data(1, 0) > first.data(1, 0))
+    until(lambda: log_page(slow, SANITIZE_LOG).data(1, 0) > first.data(1, 0))
 
 
 def test_overwrite_leaves_its_pattern(nvme0, nvme0n1, qpair, filled, verify, warned):
@@ -81,12 +82,12 @@ def test_overwrite_leaves_its_pattern(nvme0, nvme0n1, qpair, filled, verify, war
     assert [w for w in warned() if "AER" not in w] == []
 
 
-def test_sanitize_event(nvme0, aer, warned, system):
+def test_sanitize_event(nvme0, aer, warned):
     events = []
     aer(lambda cdw0, status1: events.append((cdw0, status1 >> 1)))
     nvme0.sanitize().waitdone()
     wait_sanitized(nvme0)
-    system.wait(lambda: nvme0.getfeatures(7).waitdone() and events)
+    until(lambda: nvme0.getfeatures(7).waitdone() and events)
     assert events == [(0x810106, 0)]
     assert warned() == ["AER notification is triggered: 0x810106"]
 
@@ -180,14 +181,14 @@ def test_error_log_names_the_field(nvme0, nvme0n1, qpair, warned):
     assert warned() == ["ERROR status: 00/80", "ERROR status: 00/02"]
 
 
-def test_self_test_results(nvme0, system, warned):
+def test_self_test_results(nvme0, warned):
     nvme0.dst(1).waitdone()
-    system.wait(lambda: log_page(nvme0, SELF_TEST_LOG, 564)[0] == 0)
+    until(lambda: log_page(nvme0, SELF_TEST_LOG, 564)[0] == 0)
     log = log_page(nvme0, SELF_TEST_LOG, 564)
     assert (log[4], log[32]) == (0x10, 0x0F)
     assert log.data(19, 16) == 0xFFFFFFFF
     nvme0.dst(2, nsid=1).waitdone()
-    system.wait(lambda: log_page(nvme0, SELF_TEST_LOG, 564)[0] == 0)
+    until(lambda: log_page(nvme0, SELF_TEST_LOG, 564)[0] == 0)
     log = log_page(nvme0, SELF_TEST_LOG, 564)
     assert (log[4], log[32]) == (0x20, 0x10)
     assert log.data(19, 16) == 1
@@ -234,7 +235,7 @@ def test_identify_directive(nvme0, warned):
     assert warned() == ["ERROR status: 00/02"]
 
 
-def test_shadow_doorbells(nvme0, nvme0n1, qpair, system, warned):
+def test_shadow_doorbells(nvme0, nvme0n1, qpair, warned):
     """The first page of the buffer is the shadow doorbells, the second one EventIdx."""
     buffers, buf = d.Buffer(8192), d.Buffer(512)
     nvme0.send_cmd(0x7C, buffers).waitdone()
@@ -251,7 +252,7 @@ def test_shadow_doorbells(nvme0, nvme0n1, qpair, system, warned):
         assert buffers.data(4096 + 9 * 8 + 3, 4096 + 9 * 8) == tail - 1
         buffers[9 * 8 : 9 * 8 + 4] = tail.to_bytes(4, "little")
         sq.tail = tail
-        system.wait(lambda tail=tail: CQE(cq[tail - 1]).p == 1)
+        until(lambda tail=tail: CQE(cq[tail - 1]).p == 1)
         assert CQE(cq[tail - 1]).status == 0
     sq.delete()
     cq.delete()
@@ -276,12 +277,12 @@ def keep_alive(nvme0):
     return True
 
 
-def test_keep_alive_expires(nvme0, system, warned):
+def test_keep_alive_expires(nvme0, warned):
     nvme0.timeout = 1000
     while not keep_alive(nvme0):
         nvme0.reset()
         warned()
-    system.wait(lambda: nvme0[0x1C] != 1)
+    until(lambda: nvme0[0x1C] != 1)
     assert nvme0[0x1C] == 3, "CSTS.CFS"
     nvme0.reset()
     assert nvme0[0x1C] == 1
@@ -351,11 +352,11 @@ def test_telemetry(nvme0, aer, warned):
     assert warned() == ["ERROR status: 00/02"]
 
 
-def test_controller_telemetry_after_a_failure(nvme0, system):
+def test_controller_telemetry_after_a_failure(nvme0):
     events = []
     nvme0.aer(cb=lambda cdw0, status1: events.append(cdw0))
     nvme0.setfeatures(0x0F, cdw11=100).waitdone()
-    system.wait(lambda: nvme0[0x1C] != 1)
+    until(lambda: nvme0[0x1C] != 1)
     nvme0.reset()
     log = log_page(nvme0, 0x08 | 1 << 15)
     assert (log[382], log[383]) == (1, 1)

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from until import until
 
 import nvme as d
 
@@ -50,7 +51,7 @@ def write_numbers(nvme0n1, qpair, number):
 
 
 @pytest.mark.parametrize("cut", CUTS)
-def test_workers_end_and_data_are_right(nvme0, cut, warned, system):
+def test_workers_end_and_data_are_right(nvme0, cut, warned):
     nvme0n1 = d.Namespace(nvme0)
     assert nvme0n1.verify_enable()
     qpair = d.Qpair(nvme0, 64)
@@ -59,7 +60,7 @@ def test_workers_end_and_data_are_right(nvme0, cut, warned, system):
     qpair.delete()
     workers = start(nvme0n1, 50, time=60)
     for worker in workers:
-        system.wait(lambda worker=worker: worker.progress().io_count_read)
+        until(lambda worker=worker: worker.progress().io_count_read)
     CUTS[cut](nvme0)
     began = time.monotonic()
     results = [worker.close() for worker in workers]
@@ -120,13 +121,13 @@ def test_power_cycles_under_load_again_and_again(connect):
     assert buf.data(159, 144) == 10
 
 
-def test_the_device_vanishes_behind_the_drivers_back(connect, system):
+def test_the_device_vanishes_behind_the_drivers_back(connect):
     """An FLR that only configuration space knows of: the commands time out."""
     nvme0 = connect()
     nvme0.timeout = 1000
     nvme0n1 = d.Namespace(nvme0)
     worker = nvme0n1.ioworker(io_size=8, time=60).start()
-    system.wait(lambda: worker.progress().io_count_read)
+    until(lambda: worker.progress().io_count_read)
     pcie = d.Pcie(nvme0)
     offset = pcie.cap_offset(0x10) + 9
     began = time.monotonic()

@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Any
 
 import pytest
 from tcp_host import held_port
+from until import until
 
 import nvme as d
 from nvme.target import Target
@@ -99,14 +99,6 @@ def round_trip(nvme0: d.Controller, lba: int = 0) -> None:
         assert back[:] == out[:]
     qpair.delete()
     nvme0n1.close()
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that the target's thread does."""
-    end = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 # --- what scripts do ----------------------------------------------------------------------------

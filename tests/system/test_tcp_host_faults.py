@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator
 from typing import TypeVar
 
 import pytest
+from until import until
 
 import nvme as d
 from nvme.target import Target
@@ -61,13 +62,6 @@ FAULTS: dict[tuple[str, str], list[int] | str | tuple[list[int] | str, list[int]
     ("stop reading", "H2CData"): [TIMED_OUT, TIMED_OUT],
 }
 T = TypeVar("T")
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 @pytest.fixture

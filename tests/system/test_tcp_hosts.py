@@ -5,11 +5,11 @@ from __future__ import annotations
 
 import gc
 import struct
-import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from until import until
 
 import nvme as d
 from nvme.target import Target
@@ -23,13 +23,6 @@ NAMESPACE_ATTRIBUTE_CHANGED = 0x040002  # log page 04h, information 00h, type 2h
 def target() -> Iterator[Target]:
     with Target(f"sim:{QUICK}") as served:
         yield served
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def cntlid(nvme0: d.Controller) -> int:

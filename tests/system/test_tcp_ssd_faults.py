@@ -5,12 +5,12 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
-import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from until import until
 
 import nvme as d
 from nvme.target import Target
@@ -51,13 +51,6 @@ def read(
 def read_twice(nvme0n1: d.Namespace, qpair: d.Qpair) -> None:
     for _ in range(2):
         read(nvme0n1, qpair)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def until_gone(target: Target) -> None:

@@ -6,8 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import struct
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -26,6 +25,7 @@ from tcp_host import (
     sgl,
     sqe,
 )
+from until import until
 
 from nvme.errors import ArgumentError
 from nvme.target import Target, split_address
@@ -50,14 +50,6 @@ def status_of(queue: Host, opcode: int, **fields: Any) -> int:
 def succeeded(answer: tuple[Pdu | None, bytes]) -> bool:
     """Whether a command's completion says so."""
     return answer[0] is not None and answer[0].status == 0
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for something that another thread does."""
-    end = time.monotonic() + 60
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def test_handshake_grants_what_was_asked_for() -> None:

@@ -9,7 +9,6 @@ import struct
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import pytest
 from tcp_host import held_port
 from tcp_target import C2H_TERM, LAST, R2T, RESP, SUCCESS, Connection, Target
+from until import until
 
 import nvme as d
 
@@ -32,13 +32,6 @@ def random_buffer(size: int) -> d.Buffer:
 
 def opened(target: Target, options: str = "") -> d.Controller:
     return d.Controller(target.address + options)
-
-
-def until(condition: Callable[[], object]) -> None:
-    end = time.monotonic() + LIMIT_S
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.001)
 
 
 def round_trip(nvme0: d.Controller, lbas: int, depth: int = 16) -> None:
